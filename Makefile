@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: MIT
+#
+# What a packager sets, on the command line or in the environment.
+CC ?= cc
+CFLAGS ?= -O2 -g
+PREFIX ?= /usr/local
+DESTDIR ?=
+BUILD ?= build
+# systemd | none: who hands over sockets and watches; "none" needs no libsystemd at all.
+SUPERVISOR ?= systemd
+# What the platform has. These are Linux; the BSDs and macOS say POLLER=kqueue MEMORY=none, and
+# where accept4(2) is missing ACCEPT=fcntl.
+POLLER ?= epoll
+ACCEPT ?= flags
+MEMORY ?= glibc
+PKG_CONFIG ?= pkg-config
+
+WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
+	-Wmissing-prototypes -Wvla -Wundef -Wpointer-arith -Wwrite-strings
+WERROR ?=
+HARDENING ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+HARDENING_LINK ?= -pie -Wl,-z,relro,-z,now
+
+PACKAGES_systemd = libsystemd
+PACKAGES_none =
+PACKAGES = jansson $(PACKAGES_$(SUPERVISOR))
+PACKAGE_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
+PACKAGE_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES))
+
+LOG_systemd = log_journal
+LOG_none = log_journal_none
+
+# The house, floor by floor; src/main.c has the map.
+BASE = buf map
+PROTO = fault handshake parser subject utf8 writer
+BROKER = outbox pool router session sub trie
+OS = accept_$(ACCEPT) address clock listener log log_lines $(LOG_$(SUPERVISOR)) loop \
+	memory_$(MEMORY) poller_$(POLLER) random signals stream_plain supervisor_$(SUPERVISOR)
+SERVER = client client_log files options server sockets
+SOURCES = src/main.c $(BASE:%=src/base/%.c) $(PROTO:%=src/proto/%.c) \
+	$(BROKER:%=src/broker/%.c) $(OS:%=src/os/%.c) $(SERVER:%=src/server/%.c)
+OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
+
+# A unit test, and the modules it needs: all that its module depends on.
+UNITS = buf map subject utf8 fault parser writer handshake pool outbox trie router session loop \
+	address options log
+UNIT_buf = base/buf
+UNIT_map = base/map
+UNIT_subject = proto/subject
+UNIT_utf8 = proto/utf8
+UNIT_fault = proto/fault
+UNIT_parser = proto/parser proto/fault
+UNIT_writer = proto/writer proto/utf8 base/buf
+UNIT_handshake = proto/handshake proto/utf8 base/buf
+UNIT_pool = broker/pool
+UNIT_outbox = broker/outbox broker/pool
+UNIT_trie = broker/trie broker/sub proto/subject base/map
+UNIT_router = broker/router broker/outbox broker/pool $(UNIT_trie) $(UNIT_writer)
+UNIT_session = broker/session $(UNIT_router) proto/handshake proto/parser proto/fault
+UNIT_loop = os/loop os/poller_$(POLLER) os/clock
+UNIT_address = os/address
+UNIT_options = server/options
+UNIT_log = os/log os/log_lines os/$(LOG_$(SUPERVISOR))
+
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(WERROR) $(HARDENING) -Isrc -MMD -MP \
+	$(PACKAGE_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+ALL_LIBS = $(PACKAGE_LIBS) -pthread $(LDLIBS)
+
+UNIT_DIR_systemd = $(shell $(PKG_CONFIG) --variable=systemdsystemunitdir systemd)
+SYSTEM_UNIT_DIR ?= $(or $(UNIT_DIR_systemd),/lib/systemd/system)
+BINDIR = $(PREFIX)/bin
+MAN8DIR = $(PREFIX)/share/man/man8
+
+all: $(BUILD)/minats
+
+$(BUILD)/minats: $(OBJECTS)
+	$(CC) $(CFLAGS) $(HARDENING_LINK) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
+
+# Objects know the flags they were made with: others make them anew.
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(SUPERVISOR)' | cmp -s - $@ || \
+		echo '$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(SUPERVISOR)' > $@
+
+define link_unit
+$$(BUILD)/tests/unit/$(1): $$(BUILD)/tests/unit/$(1).o $$(UNIT_$(1):%=$$(BUILD)/src/%.o)
+	$$(CC) $$(CFLAGS) $$(HARDENING_LINK) $$(LDFLAGS) -o $$@ $$^ $$(ALL_LIBS)
+endef
+$(foreach unit,$(UNITS),$(eval $(call link_unit,$(unit))))
+
+units: $(UNITS:%=$(BUILD)/tests/unit/%)
+
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
+	$(CC) $(CFLAGS) $(HARDENING_LINK) $(LDFLAGS) -o $@ $^ -pthread
+
+# Counts the broker's allocations from inside, for tests/allocations.bats.
+$(BUILD)/tests/tools/countalloc.so: tests/tools/countalloc.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(WERROR) -O2 -shared -fPIC -o $@ $< -ldl
+
+tools: $(BUILD)/tests/tools/countalloc.so
+
+run: all
+	$(BUILD)/minats
+
+# Floors, unit tests and the daemon's promises; tests/run has the whole suite.
+check: all units tools
+	tests/run check
+
+bench: all $(BUILD)/tests/bench/load $(BUILD)/tests/bench/relay
+	tests/bench/run
+
+lint:
+	mandoc -Tlint -Wwarning man/minats.8
+	shellcheck -x $$(git ls-files '*.bash' '*.sh' packaging/bootstrap tests/run tests/clients/install .ci/run)
+
+install: all
+	install -Dm755 $(BUILD)/minats $(DESTDIR)$(BINDIR)/minats
+	install -Dm644 man/minats.8 $(DESTDIR)$(MAN8DIR)/minats.8
+ifeq ($(SUPERVISOR),systemd)
+	install -Dm644 systemd/minats.socket $(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.socket
+	sed 's|@BINDIR@|$(BINDIR)|' systemd/minats.service.in > $(BUILD)/minats.service
+	install -Dm644 $(BUILD)/minats.service $(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.service
+endif
+
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/minats $(DESTDIR)$(MAN8DIR)/minats.8 \
+		$(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.socket $(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.service
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@echo 'all (the default)  build $(BUILD)/minats'
+	@echo 'run                build it and run it on port 4222'
+	@echo 'check              floors, unit tests, and every promise to a user (bats)'
+	@echo 'bench              compare it with nats-server, a table of medians'
+	@echo 'lint               man page and shell scripts'
+	@echo 'install, uninstall with PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
+	@echo 'clean              remove $(BUILD)/'
+	@echo 'tests/run          the whole suite, as CI runs it'
+
+.PHONY: all units tools run check bench lint install uninstall clean help FORCE
+.DELETE_ON_ERROR:
+
+-include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)

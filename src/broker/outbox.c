@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+#include "broker/outbox.h"
+
+#include <assert.h>
+
+void outbox_init(struct outbox *outbox, struct pool *pool)
+{
+	*outbox = (struct outbox){.pool = pool};
+	list_init(&outbox->dirty_link);
+}
+
+/* The first chunk has nothing left: on to the next. */
+static void drop_first(struct outbox *outbox)
+{
+	struct chunk *chunk = outbox->first;
+
+	if (chunk->payload)
+		pool_release_payload(outbox->pool, chunk->payload);
+	outbox->first = chunk->next;
+	if (!outbox->first)
+		outbox->last = NULL;
+	pool_return_chunk(outbox->pool, chunk);
+}
+
+void outbox_fini(struct outbox *outbox)
+{
+	while (outbox->first)
+		drop_first(outbox);
+	outbox->pending_bytes = 0;
+	outbox->closed = true;
+	list_remove(&outbox->dirty_link);
+}
+
+/* Its owner must hear of it: that is news too. */
+static void shut(struct outbox *outbox)
+{
+	outbox->closed = true;
+	list_remove(&outbox->dirty_link);
+	list_append(&outbox->pool->dirty, &outbox->dirty_link);
+}
+
+/* Not inline: seldom taken. The last chunk is full, ends in a payload, or is not there. */
+static char *room_in_new_chunk(struct outbox *outbox, size_t length)
+{
+	/* A lone answer takes little; whoever needs a second chunk will need more. */
+	bool large = outbox->last && !outbox->last->payload;
+	struct chunk *chunk = pool_take_chunk(outbox->pool, length, large);
+
+	if (!chunk) {
+		shut(outbox);
+		return NULL;
+	}
+	if (outbox->last)
+		outbox->last->next = chunk;
+	else
+		outbox->first = chunk;
+	outbox->last = chunk;
+	return chunk->bytes;
+}
+
+char *outbox_room(struct outbox *outbox, size_t length, size_t and_payload)
+{
+	struct chunk *last = outbox->last;
+
+	if (outbox->closed)
+		return NULL;
+	if (outbox->pending_bytes + length + and_payload > outbox->pool->limit_bytes) {
+		outbox->overflowed = true;
+		shut(outbox);
+		return NULL;
+	}
+	if (last && !last->payload && last->capacity - last->end >= length)
+		return last->bytes + last->end;
+	return room_in_new_chunk(outbox, length);
+}
+
+static void has_news(struct outbox *outbox, size_t length)
+{
+	size_t before = outbox->pending_bytes;
+
+	outbox->pending_bytes += length;
+	if (list_is_empty(&outbox->dirty_link))
+		list_append(&outbox->pool->dirty, &outbox->dirty_link);
+	if (outbox->pending_bytes < OUTBOX_HOT_BYTES)
+		return;
+	if (before < OUTBOX_HOT_BYTES) {
+		list_remove(&outbox->dirty_link);
+		list_append(&outbox->pool->hot, &outbox->dirty_link);
+	}
+	if (outbox->pending_bytes > outbox->pool->limit_bytes / 4 * 3)
+		outbox->pool->congested = true;
+}
+
+void outbox_wrote(struct outbox *outbox, size_t length)
+{
+	outbox->last->end += (uint32_t)length;
+	has_news(outbox, length);
+}
+
+void outbox_attach(struct outbox *outbox, struct payload *payload, size_t start, size_t end)
+{
+	struct chunk *last = outbox->last;
+
+	assert(!last->payload);
+	payload->refs++;
+	last->payload = payload;
+	last->payload_start = (uint32_t)start;
+	last->payload_end = (uint32_t)end;
+	has_news(outbox, end - start);
+}
+
+bool outbox_put(struct outbox *outbox, struct slice text)
+{
+	char *to = outbox_room(outbox, text.length, 0);
+
+	if (!to)
+		return false;
+	memcpy(to, text.bytes, text.length);
+	outbox_wrote(outbox, text.length);
+	return true;
+}
+
+size_t outbox_peek(const struct outbox *outbox, struct slice *slices, size_t most)
+{
+	size_t count = 0;
+
+	for (struct chunk *chunk = outbox->first; chunk && count + 2 <= most; chunk = chunk->next) {
+		if (chunk->start < chunk->end)
+			slices[count++] = (struct slice){chunk->bytes + chunk->start,
+							 chunk->end - chunk->start};
+		if (chunk->payload)
+			slices[count++] = (struct slice){chunk->payload->bytes + chunk->payload_start,
+							 chunk->payload_end - chunk->payload_start};
+	}
+	return count;
+}
+
+static uint32_t least(size_t a, uint32_t b)
+{
+	return a < b ? (uint32_t)a : b;
+}
+
+void outbox_take(struct outbox *outbox, size_t length)
+{
+	assert(length <= outbox->pending_bytes);
+	outbox->pending_bytes -= length;
+	while (outbox->first) {
+		struct chunk *chunk = outbox->first;
+		uint32_t own = least(length, chunk->end - chunk->start);
+		uint32_t shared;
+
+		chunk->start += own;
+		length -= own;
+		shared = chunk->payload ? least(length, chunk->payload_end - chunk->payload_start) : 0;
+		chunk->payload_start += shared;
+		length -= shared;
+		if (chunk->start < chunk->end ||
+		    (chunk->payload && chunk->payload_start < chunk->payload_end))
+			return;
+		drop_first(outbox);
+	}
+}

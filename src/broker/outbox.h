@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The bytes waiting for one client.
+ *
+ * Anybody may put bytes in; only the owner of the socket takes them out. An outbox with news links
+ * itself to the pool's dirty list, one that holds more than OUTBOX_HOT_BYTES to the hot list; the
+ * owner of the sockets walks both. An empty outbox owns no memory.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/list.h"
+#include "base/slice.h"
+#include "broker/pool.h"
+
+enum {
+	OUTBOX_HOT_BYTES = 65536,
+	OUTBOX_SHARE_BYTES = 4096, /* a payload from this size on is shared, not copied */
+};
+
+struct outbox {
+	struct list dirty_link; /* pool.dirty or pool.hot */
+	struct pool *pool;
+	struct chunk *first;
+	struct chunk *last;
+	size_t pending_bytes;
+	bool closed;        /* takes nothing any more */
+	bool overflowed;    /* it was closed because max_pending was exceeded */
+	bool wants_headers; /* its client asked for headers */
+};
+
+void outbox_init(struct outbox *outbox, struct pool *pool);
+
+/* Throws away what is pending and leaves the lists. */
+void outbox_fini(struct outbox *outbox);
+
+/*
+ * Room for `length` bytes in one piece, to be followed by outbox_wrote() with what was used of it.
+ * NULL: closed, or no memory, or max_pending would be exceeded by this and `and_payload` bytes; in
+ * the latter two cases the outbox is closed from now on.
+ */
+char *outbox_room(struct outbox *outbox, size_t length, size_t and_payload);
+void outbox_wrote(struct outbox *outbox, size_t length);
+
+/*
+ * After outbox_wrote(): bytes start to end of a payload follow. Takes a reference of its own.
+ * There was room for it in `and_payload`.
+ */
+void outbox_attach(struct outbox *outbox, struct payload *payload, size_t start, size_t end);
+
+/* All in one for short texts. False: it could not be put. */
+bool outbox_put(struct outbox *outbox, struct slice text);
+
+/* Up to `most` slices of what is pending, in order; how many. They live until outbox_take(). */
+size_t outbox_peek(const struct outbox *outbox, struct slice *slices, size_t most);
+
+/* Forgets the first `length` bytes: they are sent. */
+void outbox_take(struct outbox *outbox, size_t length);

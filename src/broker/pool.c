@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include "broker/pool.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { PAYLOAD_LEAST = 4096 };
+
+void pool_init(struct pool *pool, size_t limit_bytes)
+{
+	*pool = (struct pool){.limit_bytes = limit_bytes};
+	list_init(&pool->dirty);
+	list_init(&pool->hot);
+}
+
+static void free_chunks(struct chunk **list)
+{
+	while (*list) {
+		struct chunk *chunk = *list;
+
+		*list = chunk->next;
+		free(chunk);
+	}
+}
+
+static void free_payloads(struct payload **list)
+{
+	while (*list) {
+		struct payload *payload = *list;
+
+		*list = payload->next;
+		free(payload);
+	}
+}
+
+void pool_trim(struct pool *pool)
+{
+	free_chunks(&pool->small);
+	free_chunks(&pool->large);
+	for (size_t class = 0; class < PAYLOAD_CLASSES; class++)
+		free_payloads(&pool->payloads[class]);
+	pool->spare_bytes = 0;
+}
+
+void pool_fini(struct pool *pool)
+{
+	assert(list_is_empty(&pool->dirty) && list_is_empty(&pool->hot));
+	pool_trim(pool);
+}
+
+static struct chunk *new_chunk(size_t size)
+{
+	struct chunk *chunk = malloc(size);
+
+	if (chunk)
+		chunk->capacity = (uint32_t)(size - sizeof(*chunk));
+	return chunk;
+}
+
+struct chunk *pool_take_chunk(struct pool *pool, size_t room, bool large)
+{
+	size_t need = room + sizeof(struct chunk);
+	size_t size = !large && need <= CHUNK_SMALL ? CHUNK_SMALL : CHUNK_LARGE;
+	struct chunk **spare = size == CHUNK_SMALL ? &pool->small : &pool->large;
+	struct chunk *chunk = need <= size ? *spare : NULL;
+
+	pool->taken++;
+	if (chunk) {
+		*spare = chunk->next;
+		pool->spare_bytes -= size;
+	} else {
+		chunk = new_chunk(need <= size ? size : need);
+		if (!chunk)
+			return NULL;
+	}
+	chunk->next = NULL;
+	chunk->payload = NULL;
+	chunk->start = chunk->end = 0;
+	return chunk;
+}
+
+void pool_return_chunk(struct pool *pool, struct chunk *chunk)
+{
+	size_t size = chunk->capacity + sizeof(*chunk);
+	struct chunk **spare = size == CHUNK_SMALL ? &pool->small : &pool->large;
+
+	if ((size != CHUNK_SMALL && size != CHUNK_LARGE) ||
+	    pool->spare_bytes + size > POOL_SPARE_BYTES) {
+		free(chunk);
+		return;
+	}
+	chunk->next = *spare;
+	*spare = chunk;
+	pool->spare_bytes += size;
+}
+
+/* Which size of payload holds `length` bytes; PAYLOAD_CLASSES: none that is kept. */
+static size_t payload_class(size_t length)
+{
+	size_t class = 0;
+
+	while (class < PAYLOAD_CLASSES && ((size_t)PAYLOAD_LEAST << class) < length)
+		class++;
+	return class;
+}
+
+struct payload *pool_take_payload(struct pool *pool, size_t length)
+{
+	size_t class = payload_class(length);
+	size_t capacity = class < PAYLOAD_CLASSES ? (size_t)PAYLOAD_LEAST << class : length;
+	struct payload *payload = class < PAYLOAD_CLASSES ? pool->payloads[class] : NULL;
+
+	pool->taken++;
+	if (payload) {
+		pool->payloads[class] = payload->next;
+		pool->spare_bytes -= capacity;
+	} else {
+		if (capacity > UINT32_MAX)
+			return NULL;
+		payload = malloc(sizeof(*payload) + capacity);
+		if (!payload)
+			return NULL;
+		payload->capacity = (uint32_t)capacity;
+	}
+	payload->next = NULL;
+	payload->refs = 1;
+	return payload;
+}
+
+void pool_release_payload(struct pool *pool, struct payload *payload)
+{
+	size_t class;
+
+	assert(payload->refs > 0);
+	if (--payload->refs > 0)
+		return;
+	class = payload_class(payload->capacity);
+	if (class == PAYLOAD_CLASSES || pool->spare_bytes + payload->capacity > POOL_SPARE_BYTES) {
+		free(payload);
+		return;
+	}
+	payload->next = pool->payloads[class];
+	pool->payloads[class] = payload;
+	pool->spare_bytes += payload->capacity;
+}

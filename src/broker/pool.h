@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the outboxes of one loop share: spare memory, and the list of those with news.
+ *
+ * Whatever goes back to the pool is kept for the next taker, up to POOL_SPARE_BYTES, so that a
+ * warm broker allocates nothing for a message. pool_trim() gives the spares back.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+
+enum {
+	POOL_SPARE_BYTES = 8 << 20,
+	CHUNK_SMALL = 1024,  /* what a chunk takes of memory, its head included */
+	CHUNK_LARGE = 16384,
+	PAYLOAD_CLASSES = 16, /* 4 KiB << class */
+};
+
+/*
+ * One message's bytes, shared by all who wait for them.
+ *
+ * Made with one reference; whoever lets go of the last gives it back. `bytes` has room for
+ * `capacity`; what stands in it is its users' affair.
+ */
+struct payload {
+	struct payload *next; /* pool.payloads */
+	uint32_t refs;
+	uint32_t capacity;
+	char bytes[];
+};
+
+/* A piece of an outbox: bytes of its own, then perhaps a part of a payload. */
+struct chunk {
+	struct chunk *next;
+	struct payload *payload; /* NULL: none. Nothing can be appended behind it */
+	uint32_t start;          /* of what is not yet taken */
+	uint32_t end;
+	uint32_t capacity;
+	uint32_t payload_start;
+	uint32_t payload_end;
+	char bytes[];
+};
+
+struct pool {
+	struct list dirty; /* outboxes with something new to send */
+	struct list hot;   /* those among them that should not wait for the end of the turn */
+	struct chunk *small;
+	struct chunk *large;
+	struct payload *payloads[PAYLOAD_CLASSES];
+	size_t spare_bytes;
+	size_t limit_bytes; /* max_pending, for every outbox */
+	bool congested;     /* somebody put bytes into an outbox that is nearly full (7.5) */
+	uint64_t taken;     /* how often something was taken: tells a quiet pool from a busy one */
+};
+
+void pool_init(struct pool *pool, size_t limit_bytes);
+void pool_fini(struct pool *pool);
+
+/* Frees all that is spare. */
+void pool_trim(struct pool *pool);
+
+/* An empty chunk with at least `room` bytes; NULL without memory. */
+struct chunk *pool_take_chunk(struct pool *pool, size_t room, bool large);
+void pool_return_chunk(struct pool *pool, struct chunk *chunk);
+
+/* A payload with room for `length` bytes and one reference; NULL without memory. */
+struct payload *pool_take_payload(struct pool *pool, size_t length);
+void pool_release_payload(struct pool *pool, struct payload *payload);

@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: MIT */
+#include "broker/session.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "broker/router.h"
+#include "broker/trace.h"
+#include "proto/subject.h"
+#include "proto/writer.h"
+
+enum step {
+	STEP_NEXT, /* on to the next operation */
+	STEP_WAIT, /* this one is not whole yet */
+	STEP_OVER, /* the session has ended */
+};
+
+void session_init(struct session *session, struct router *router, const struct limits *limits)
+{
+	*session = (struct session){.router = router, .limits = limits,
+				    .connect = HANDSHAKE_DEFAULTS};
+	outbox_init(&session->outbox, router->pool);
+}
+
+void session_end_subs(struct session *session)
+{
+	uint32_t at = 0;
+	struct sub *sub;
+
+	while ((sub = map_next(&session->subs, &at))) {
+		router_unsubscribe(session->router, sub);
+		sub_free(sub);
+	}
+	map_fini(&session->subs);
+}
+
+void session_fini(struct session *session)
+{
+	session_end_subs(session);
+	if (session->inbound)
+		pool_release_payload(session->router->pool, session->inbound);
+	session->inbound = NULL;
+	outbox_fini(&session->outbox);
+	handshake_fini(&session->connect);
+}
+
+static void show(const struct session *session, enum trace_way way, struct slice verb,
+		 struct slice text)
+{
+	struct trace *trace = session->router->trace;
+
+	if (trace)
+		trace->line(trace, &session->outbox, way, verb, text);
+}
+
+static enum step end(struct session *session, enum fault fault)
+{
+	session->fault = (uint8_t)fault;
+	return STEP_OVER;
+}
+
+/* Complaints. */
+
+/* Puts -ERR 'text' and, where it concerns a subject, that in quotes and what stands behind it. */
+static void put_error(struct session *session, struct slice text, struct slice subject,
+		      struct slice behind)
+{
+	struct buf line = {0};
+	int error = buf_append(&line, text);
+
+	if (error == 0 && subject.bytes)
+		error = writer_quote(&line, subject);
+	if (error == 0)
+		error = buf_append(&line, behind);
+	if (error == 0) {
+		show(session, TRACE_OUT, SLICE("-ERR"), buf_slice(&line));
+		error = buf_append(&line, SLICE("'\r\n"));
+	}
+	if (error == 0 && outbox_put(&session->outbox, SLICE("-ERR '")))
+		outbox_put(&session->outbox, buf_slice(&line));
+	buf_fini(&line);
+}
+
+void session_complain(struct session *session, enum fault fault)
+{
+	struct slice text = fault_text(fault);
+
+	if (text.length > 0)
+		put_error(session, text, (struct slice){NULL, 0}, (struct slice){NULL, 0});
+	if (fault_reason(fault))
+		session->fault = (uint8_t)fault;
+}
+
+static enum step complain(struct session *session, enum fault fault)
+{
+	session_complain(session, fault);
+	return session->fault ? STEP_OVER : STEP_NEXT;
+}
+
+static enum step say(struct session *session, struct slice verb, struct slice text)
+{
+	show(session, TRACE_OUT, verb, (struct slice){NULL, 0});
+	outbox_put(&session->outbox, text);
+	return STEP_NEXT;
+}
+
+void session_ping(struct session *session)
+{
+	say(session, SLICE("PING"), WRITER_PING);
+}
+
+static enum step ok(struct session *session)
+{
+	if (!session->connect.verbose)
+		return STEP_NEXT;
+	return say(session, SLICE("OK"), WRITER_OK);
+}
+
+/* Subscriptions. */
+
+static struct slice sub_name(const void *sub)
+{
+	return sub_sid(sub);
+}
+
+static struct sub *find_sub(const struct session *session, struct slice sid, uint32_t *hash)
+{
+	*hash = hash_bytes(session->router->trie.key, sid);
+	return map_find(&session->subs, *hash, sid, sub_name);
+}
+
+static void remove_sub(struct session *session, struct sub *sub)
+{
+	show(session, TRACE_DONE, SLICE("DELSUB"), sub_sid(sub));
+	map_remove(&session->subs, sub->sid_hash, sub);
+	router_unsubscribe(session->router, sub);
+	sub_free(sub);
+}
+
+/* Those whose last message was just delivered. Only sessions limit their subscriptions. */
+static void remove_expired(struct router *router)
+{
+	while (router->expired) {
+		struct sub *sub = router->expired;
+
+		router->expired = sub->next_expired;
+		remove_sub(container_of(sub->outbox, struct session, outbox), sub);
+	}
+}
+
+static enum step add_sub(struct session *session, const struct op *op, uint32_t hash)
+{
+	struct sub *sub;
+
+	if (map_reserve(&session->subs) < 0)
+		return end(session, FAULT_MEMORY);
+	sub = sub_new(&session->outbox, op->sid, hash);
+	if (!sub)
+		return end(session, FAULT_MEMORY);
+	if (router_subscribe(session->router, sub, op->subject, op->queue) < 0) {
+		sub_free(sub);
+		return end(session, FAULT_MEMORY);
+	}
+	map_put(&session->subs, hash, sub);
+	return ok(session);
+}
+
+static enum step deny_sub(struct session *session, struct slice subject, struct slice behind)
+{
+	put_error(session, fault_text(FAULT_SUBSCRIBE_DENIED), subject, behind);
+	return STEP_NEXT;
+}
+
+static enum step on_sub(struct session *session, const struct op *op, struct slice *input)
+{
+	const struct limits *limits = session->limits;
+	uint32_t hash;
+
+	(void)input;
+	session->events |= SESSION_HEARD;
+	if (slice_equal(op->queue, SLICE("_sys_")))
+		return deny_sub(session, op->subject, SLICE(" using queue \"_sys_\""));
+	if (limits->max_subscription_tokens > 0 &&
+	    subject_count_tokens(op->subject) > limits->max_subscription_tokens)
+		return deny_sub(session, op->subject, SLICE(", too many tokens"));
+	if (limits->max_subscriptions > 0 && session->subs.count >= limits->max_subscriptions)
+		return complain(session, FAULT_MAX_SUBSCRIPTIONS);
+	/* A sid in use: the old subscription stays, the new one is not even looked at (6.1). */
+	if (find_sub(session, op->sid, &hash))
+		return ok(session);
+	if (subject_kind(op->subject) == SUBJECT_INVALID)
+		return complain(session, FAULT_INVALID_SUBJECT);
+	return add_sub(session, op, hash);
+}
+
+static enum step on_unsub(struct session *session, const struct op *op, struct slice *input)
+{
+	uint32_t hash;
+	struct sub *sub = find_sub(session, op->sid, &hash);
+
+	(void)input;
+	session->events |= SESSION_HEARD;
+	if (sub && op->max > sub->delivered)
+		sub->max = op->max;
+	else if (sub)
+		remove_sub(session, sub);
+	return ok(session);
+}
+
+/* Messages. */
+
+/* A prefix, and something behind it. */
+static bool is_below(struct slice subject, struct slice prefix)
+{
+	return subject.length > prefix.length && slice_starts_with(subject, prefix);
+}
+
+static bool is_reserved_subject(struct slice subject)
+{
+	return is_below(subject, SLICE("_GR_.")) || slice_starts_with(subject, SLICE("$NRG."));
+}
+
+static bool is_reserved_reply(struct slice reply)
+{
+	return slice_starts_with(reply, SLICE("_R_.")) || is_below(reply, SLICE("$JS.ACK.")) ||
+	       is_below(reply, SLICE("_GR_."));
+}
+
+/* What is decided before the payload is there (PROTOCOL 3.3, 5.2, 5.4). */
+static enum step check_head(struct session *session, const struct op *op)
+{
+	struct slice nothing = {NULL, 0};
+
+	session->denied = false;
+	if (op->verb == VERB_HPUB && !session->outbox.wants_headers)
+		return complain(session, FAULT_NO_HEADERS);
+	if (op->payload_length > session->limits->max_payload)
+		return complain(session, FAULT_MAX_PAYLOAD);
+	if (session->connect.pedantic && !subject_is_publishable(op->subject))
+		complain(session, FAULT_INVALID_PUBLISH_SUBJECT);
+	/* Subjects that begin like the reserved ones are few: one byte tells most apart. */
+	if ((op->subject.bytes[0] == '_' || op->subject.bytes[0] == '$') &&
+	    is_reserved_subject(op->subject)) {
+		put_error(session, fault_text(FAULT_PUBLISH_DENIED), op->subject, nothing);
+		session->denied = true;
+	} else if (op->reply.length > 0 && is_reserved_reply(op->reply)) {
+		put_error(session, fault_text(FAULT_REPLY_DENIED), op->reply, nothing);
+		session->denied = true;
+	}
+	return STEP_NEXT;
+}
+
+/* The 503 that tells a requester that nobody listens (PROTOCOL 6.7). */
+static void say_no_responders(struct session *session, const struct message *message)
+{
+	struct sub *sub = router_find_own(session->router, message->reply, &session->outbox);
+	unsigned length = (unsigned)message->subject.length + 32;
+	struct buf line = {0};
+
+	if (!sub)
+		return;
+	if (buf_printf(&line, "%.*s %.*s %u %u", (int)message->reply.length, message->reply.bytes,
+		       (int)sub->sid_length, sub->sid, length, length) < 0)
+		goto done;
+	show(session, TRACE_OUT, SLICE("HMSG"), buf_slice(&line));
+	if (buf_printf(&line, "\r\nNATS/1.0 503\r\nNats-Subject: %.*s\r\n\r\n\r\n",
+		       (int)message->subject.length, message->subject.bytes) < 0)
+		goto done;
+	if (outbox_put(&session->outbox, SLICE("HMSG ")))
+		outbox_put(&session->outbox, buf_slice(&line));
+done:
+	buf_fini(&line);
+}
+
+static enum step publish(struct session *session, const struct op *op, struct slice body,
+			 struct payload *payload)
+{
+	struct message message = {
+		.except = session->connect.echo ? NULL : &session->outbox,
+		.subject = op->subject,
+		.reply = op->reply,
+		.tail = op->tail,
+		.body = body,
+		.payload = payload,
+		.header_length = op->header_length,
+	};
+
+	show(session, TRACE_PAYLOAD, SLICE("MSG_PAYLOAD"),
+	     (struct slice){body.bytes, body.length - 2});
+	session->in_messages++;
+	session->in_bytes += op->payload_length;
+	if (session->denied)
+		return STEP_NEXT;
+	ok(session);
+	/* No headers after all: the tail of an HPUB line does not do for MSG. */
+	if (op->verb == VERB_HPUB && op->header_length == 0)
+		message.tail.length = 0;
+	if (router_publish(session->router, &message) == 0 && session->connect.no_responders &&
+	    op->reply.length > 0)
+		say_no_responders(session, &message);
+	remove_expired(session->router);
+	return STEP_NEXT;
+}
+
+/* A large message that is not all there gets a place of its own, line included. */
+static enum step begin_inbound(struct session *session, const struct op *op, struct slice *input)
+{
+	size_t length = op->line.length + 2 + op->payload_length + 2;
+	struct payload *payload = pool_take_payload(session->router->pool, length);
+	struct slice line = op->line;
+	struct slice start = parser_give_up_payload(&session->parser, input, op);
+	char *to;
+
+	if (!payload)
+		return end(session, FAULT_MEMORY);
+	to = writer_copy(payload->bytes, line);
+	to = writer_copy(to, SLICE("\r\n"));
+	to = writer_copy(to, start);
+	session->inbound = payload;
+	session->inbound_verb = op->verb;
+	session->inbound_line = (uint32_t)line.length;
+	session->inbound_length = (uint32_t)length;
+	session->inbound_filled = (uint32_t)(to - payload->bytes);
+	return STEP_WAIT;
+}
+
+static enum step on_pub(struct session *session, const struct op *op, struct slice *input)
+{
+	enum parser_answer answer;
+	enum fault fault;
+	struct slice body;
+
+	session->events |= SESSION_HEARD;
+	if (!op->again && check_head(session, op) == STEP_OVER)
+		return STEP_OVER;
+	answer = parser_payload(&session->parser, input, op, &body, &fault);
+	if (answer == PARSER_OP)
+		return publish(session, op, body, NULL);
+	if (answer == PARSER_FAULT)
+		return complain(session, fault);
+	if (op->payload_length >= OUTBOX_SHARE_BYTES)
+		return begin_inbound(session, op, input);
+	return STEP_WAIT;
+}
+
+/* The rest of the conversation. */
+
+static enum step on_ping(struct session *session, const struct op *op, struct slice *input)
+{
+	(void)op, (void)input;
+	session->events |= SESSION_HEARD;
+	say(session, SLICE("PONG"), WRITER_PONG);
+	if (!session->connected || session->pinged)
+		return STEP_NEXT;
+	session->pinged = true;
+	if (session->connect.protocol >= 1)
+		session->events |= SESSION_FIRST_PING;
+	return STEP_NEXT;
+}
+
+static enum step on_pong(struct session *session, const struct op *op, struct slice *input)
+{
+	(void)op, (void)input;
+	session->events |= SESSION_PONG;
+	return STEP_NEXT;
+}
+
+static enum step on_connect(struct session *session, const struct op *op, struct slice *input)
+{
+	struct connect *connect = &session->connect;
+	enum fault fault = handshake_read_connect(op->line, connect);
+
+	(void)input;
+	session->outbox.wants_headers = connect->headers && session->limits->headers;
+	if (fault == FAULT_NONE && connect->no_responders && !session->outbox.wants_headers)
+		fault = FAULT_NO_RESPONDERS;
+	if (fault != FAULT_NONE)
+		return complain(session, fault);
+	session->connected = true;
+	session->events |= SESSION_CONNECTED;
+	return ok(session);
+}
+
+static enum step on_info(struct session *session, const struct op *op, struct slice *input)
+{
+	(void)input;
+	if (handshake_is_object(op->line))
+		return STEP_NEXT;
+	return complain(session, FAULT_JSON);
+}
+
+static enum step on_nothing(struct session *session, const struct op *op, struct slice *input)
+{
+	(void)session, (void)op, (void)input;
+	return STEP_NEXT;
+}
+
+static enum step on_error(struct session *session, const struct op *op, struct slice *input)
+{
+	(void)op, (void)input;
+	return complain(session, FAULT_CLIENT_ERROR);
+}
+
+static enum step (*const handlers[VERB_COUNT])(struct session *, const struct op *,
+					       struct slice *) = {
+	[VERB_PUB] = on_pub,
+	[VERB_HPUB] = on_pub,
+	[VERB_SUB] = on_sub,
+	[VERB_UNSUB] = on_unsub,
+	[VERB_PING] = on_ping,
+	[VERB_PONG] = on_pong,
+	[VERB_CONNECT] = on_connect,
+	[VERB_INFO] = on_info,
+	[VERB_OK] = on_nothing,
+	[VERB_ERR] = on_error,
+};
+
+/* Not inline: only where somebody watches. */
+static void show_op(const struct session *session, const struct op *op)
+{
+	struct slice text = {NULL, 0};
+	char *redacted = NULL;
+
+	if (op->again)
+		return;
+	if (op->verb == VERB_CONNECT) {
+		redacted = handshake_redact(op->line);
+		text = slice_of(redacted ? redacted : "");
+	} else if (op->verb != VERB_PING && op->verb != VERB_PONG && op->verb != VERB_OK) {
+		text = op->line;
+	}
+	show(session, TRACE_IN, slice_of(verb_name(op->verb)), text);
+	free(redacted);
+}
+
+struct room session_room(const struct session *session)
+{
+	if (!session->inbound)
+		return (struct room){NULL, 0};
+	return (struct room){session->inbound->bytes + session->inbound_filled,
+			     session->inbound_length - session->inbound_filled};
+}
+
+/* The large message is all there. */
+static enum step finish_inbound(struct session *session)
+{
+	struct payload *payload = session->inbound;
+	struct slice line = {payload->bytes, session->inbound_line};
+	struct slice body = {payload->bytes + line.length + 2,
+			     session->inbound_length - line.length - 2};
+	struct op op = {0};
+	enum step step;
+
+	session->inbound = NULL;
+	parser_read_again((enum verb)session->inbound_verb, line, &op);
+	step = publish(session, &op, body, payload);
+	pool_release_payload(session->router->pool, payload);
+	return step;
+}
+
+enum session_answer session_filled(struct session *session, size_t length)
+{
+	size_t start = session->inbound_line + 2;
+	size_t total = session->inbound_length - start - 2;
+	struct slice body;
+	enum step step = STEP_NEXT;
+
+	session->events |= SESSION_HEARD;
+	session->inbound_filled += (uint32_t)length;
+	assert(session->inbound_filled <= session->inbound_length);
+	body = (struct slice){session->inbound->bytes + start, session->inbound_filled - start};
+	if (!parser_check_end(body, total))
+		step = complain(session, FAULT_UNKNOWN_OPERATION);
+	else if (session->inbound_filled == session->inbound_length)
+		step = finish_inbound(session);
+	return step == STEP_OVER ? SESSION_OVER : SESSION_MORE;
+}
+
+/* Moves what there is of a large message to its place. */
+static void fill_inbound(struct session *session, struct slice *input)
+{
+	struct room room = session_room(session);
+	size_t length = input->length < room.length ? input->length : room.length;
+
+	if (length == 0)
+		return;
+	memcpy(room.bytes, input->bytes, length);
+	*input = slice_after(*input, length);
+	session_filled(session, length);
+}
+
+enum session_answer session_feed(struct session *session, struct slice *input)
+{
+	struct pool *pool = session->router->pool;
+	struct op op = {0};
+	enum fault fault;
+
+	if (session->inbound)
+		fill_inbound(session, input);
+	while (!session->fault) {
+		enum parser_answer answer = parser_next(&session->parser, input,
+							session->limits->max_control_line, &op,
+							&fault);
+		enum step step;
+
+		if (answer == PARSER_MORE)
+			return SESSION_MORE;
+		if (answer == PARSER_FAULT) {
+			session_complain(session, fault);
+			break;
+		}
+		if (session->router->trace)
+			show_op(session, &op);
+		step = handlers[op.verb](session, &op, input);
+		if (step == STEP_WAIT)
+			return SESSION_MORE;
+		if ((session->events & (SESSION_CONNECTED | SESSION_FIRST_PING)) ||
+		    !list_is_empty(&pool->hot))
+			return session->fault ? SESSION_OVER : SESSION_WAIT;
+	}
+	return SESSION_OVER;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One client's conversation: what each of its operations does (PROTOCOL 2 to 6).
+ *
+ * Has no socket. Its owner feeds it the client's bytes, sends what stands in its outbox, and ends
+ * it when it says so.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/map.h"
+#include "broker/outbox.h"
+#include "proto/fault.h"
+#include "proto/handshake.h"
+#include "proto/parser.h"
+
+struct router;
+struct sub;
+
+/* The same for all sessions; may change while they live. */
+struct limits {
+	uint32_t max_payload;
+	uint32_t max_control_line;
+	uint32_t max_subscriptions;       /* per session; 0: no limit */
+	uint32_t max_subscription_tokens; /* 0: no limit */
+	bool headers;                     /* the server supports them */
+};
+
+/* What a session wants its owner to know; the owner clears it. */
+enum {
+	SESSION_CONNECTED = 1, /* a CONNECT was accepted */
+	SESSION_FIRST_PING = 2, /* answered, after CONNECT, to one who understands a second INFO */
+	SESSION_HEARD = 4,     /* there was an operation that counts as activity (7.1) */
+	SESSION_PONG = 8,
+};
+
+struct session {
+	struct outbox outbox;
+	struct router *router;
+	const struct limits *limits;
+	struct connect connect;
+	struct map subs; /* by sid */
+	struct payload *inbound; /* a large message that is still arriving: its line, then its body */
+	uint32_t inbound_line;   /* length of the line; CRLF follows */
+	uint32_t inbound_filled;
+	uint32_t inbound_length;
+	struct parser parser;
+	uint8_t inbound_verb;
+	uint8_t events;
+	uint8_t fault;  /* enum fault: why it is over */
+	bool connected; /* CONNECT was accepted */
+	bool pinged;    /* PING came after CONNECT */
+	bool denied;    /* the message in hand is not to be published */
+	uint64_t in_messages;
+	uint64_t in_bytes;
+};
+
+enum session_answer {
+	SESSION_MORE, /* all that is whole was done; what is left of the input waits for more */
+	SESSION_WAIT, /* look at the events and at the pool's hot list, then feed the rest */
+	SESSION_OVER, /* it ended; `fault` says why. What is in the outbox is still to be sent */
+};
+
+void session_init(struct session *session, struct router *router, const struct limits *limits);
+
+/* Ends its subscriptions and frees what it holds. */
+void session_fini(struct session *session);
+
+/* Ends its subscriptions: nobody will hear through it any more. */
+void session_end_subs(struct session *session);
+
+/* Takes whole operations off the front of `input`. */
+enum session_answer session_feed(struct session *session, struct slice *input);
+
+/*
+ * Where the rest of a large message may be read to directly; no bytes when none is arriving. What
+ * was read there is told by session_filled() before the next session_feed().
+ */
+struct room {
+	char *bytes;
+	size_t length;
+};
+struct room session_room(const struct session *session);
+enum session_answer session_filled(struct session *session, size_t length);
+
+/* Asks whether the client is still there. */
+void session_ping(struct session *session);
+
+/* Sends a complaint; one that ends the connection ends the session. */
+void session_complain(struct session *session, enum fault fault);

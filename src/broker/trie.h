@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a subject to those who want it. Knows leaves, no clients.
+ *
+ *                       root
+ *        foo.* ──▶  foo ─┴─ *  ◀── *.bar
+ *                    │      │
+ *                    *     bar
+ *                  leaf    leaf
+ *
+ * A leaf is one (subject, queue group) pair somebody subscribes to; it holds the subscriptions.
+ * Patterns hang in a tree of tokens, a literal subject can only match itself and stands in one
+ * hash table of whole subjects: to find it costs one look-up however many there are.
+ *
+ * What is emptied is pruned at once. trie_take() and trie_drop() say when the interest in a
+ * subject and queue begins and ends, for those who must tell others of it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/hash.h"
+#include "base/map.h"
+#include "base/slice.h"
+
+struct sub;
+struct queue;
+struct node;
+
+struct leaf {
+	struct leaf *next;   /* same subject, another queue group */
+	struct node *node;   /* of a pattern; NULL for a literal subject */
+	struct queue *queue; /* NULL: plain subscriptions */
+	union {
+		struct sub *one; /* up to one member */
+		struct sub **many;
+	};
+	uint32_t count;
+	uint32_t capacity; /* of `many`; 0: `one` is in use */
+	uint32_t hash;
+	uint32_t subject_length;
+	char subject[];
+};
+
+struct trie {
+	struct map literals; /* subject -> its first leaf */
+	struct node *root;   /* of the patterns; NULL: there are none */
+	uint64_t generation; /* changes with the set of patterns: what was remembered is stale */
+	uint64_t key;        /* of the hashes */
+	uint32_t depth;      /* no pattern has had more tokens */
+	uint32_t pattern_leaves;
+	struct visit *visits; /* room for a walk: depth + 1 of them */
+	struct leaf **found;  /* the last walk's answer, room for pattern_leaves or more */
+	uint32_t found_capacity;
+};
+
+enum { TRIE_OK = 0, TRIE_FIRST = 1, TRIE_LAST = 2 };
+
+/* `key` is random. */
+void trie_init(struct trie *trie, uint64_t key);
+void trie_fini(struct trie *trie); /* all leaves are gone */
+
+static inline uint32_t trie_hash(const struct trie *trie, struct slice subject)
+{
+	return hash_bytes(trie->key, subject);
+}
+
+/*
+ * The leaf of a valid subject and a queue group (NULL: none), made if need be.
+ * TRIE_OK, TRIE_FIRST: it is new; -ENOMEM.
+ */
+int trie_take(struct trie *trie, struct slice subject, struct queue *queue, struct leaf **leaf);
+
+/* Frees a leaf that has no members. */
+void trie_drop(struct trie *trie, struct leaf *leaf);
+
+/* 0 or -ENOMEM. */
+int leaf_join(struct leaf *leaf, struct sub *sub);
+
+/* TRIE_LAST: nobody is left, and the leaf is to be dropped. */
+int leaf_leave(struct leaf *leaf, struct sub *sub);
+
+static inline struct sub **leaf_members(struct leaf *leaf)
+{
+	return leaf->capacity ? leaf->many : &leaf->one;
+}
+
+static inline struct slice leaf_subject(const struct leaf *leaf)
+{
+	return (struct slice){leaf->subject, leaf->subject_length};
+}
+
+static inline struct slice leaf_name(const void *leaf)
+{
+	return leaf_subject(leaf);
+}
+
+/* The leaves of this very subject, linked by `next`, or NULL. */
+static inline struct leaf *trie_find_literal(const struct trie *trie, struct slice subject,
+					     uint32_t hash)
+{
+	return map_find(&trie->literals, hash, subject, leaf_name);
+}
+
+/*
+ * The leaves of all patterns that match, in trie->found; returns how many. Allocates nothing.
+ * They stay until the trie changes or is asked again.
+ */
+uint32_t trie_find_patterns(struct trie *trie, struct slice subject);

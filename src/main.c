@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * minats, a NATS message broker. The map of the house:
+ *
+ *   main.c    options → log → sockets → server
+ *   server/   a client is a connected socket; the server owns the loop, the router and the clients
+ *   broker/   a session is one client's conversation; router, trie, sub and outbox carry a message
+ *             from its publisher to its receivers. No sockets here
+ *   proto/    the wire: parser, writer, handshake, subject, fault. No sockets here either
+ *   os/       loop and poller, stream, listener, supervisor, log, signals, clock, random
+ *   base/     slice, buf, list, map, hash
+ *
+ * An include points down this list or stays on its floor, never up. A message's way:
+ *
+ *   socket → stream → client → parser → session → router → trie → sub → writer → outbox
+ *                                                                                   │
+ *   socket ← stream ← client ←──────────── the turn ends ──────────────────────────┘
+ *
+ * A turn is one return of the poller. What is put into outboxes meanwhile is written when it ends,
+ * one write for each receiver.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "os/log.h"
+#include "os/signals.h"
+#include "server/files.h"
+#include "server/options.h"
+#include "server/server.h"
+#include "server/sockets.h"
+#include "server/version.h"
+
+static int complain(const char *why)
+{
+	fprintf(stderr, "minats: %s\n", why);
+	return EXIT_FAILURE;
+}
+
+static int send_signal(const char *argument)
+{
+	struct buf why = {0};
+	int code = signals_send(argument, "minats", &why);
+
+	if (code)
+		fprintf(stderr, "minats: %.*s\n", (int)why.length, why.bytes ? why.bytes : "");
+	buf_fini(&why);
+	return code;
+}
+
+/* Where inetd started us there is no standard error to write to. */
+static enum log_target find_target(const struct options *options)
+{
+	if (options->log_file)
+		return LOG_TARGET_FILE;
+	if (options->syslog || options->inetd)
+		return LOG_TARGET_SYSLOG;
+	return log_stderr_is_journal() ? LOG_TARGET_JOURNAL : LOG_TARGET_STDERR;
+}
+
+static struct log *start_log(const struct options *options)
+{
+	struct log_options log_options = {
+		.target = find_target(options),
+		.file = options->log_file,
+		.debug = options->debug,
+		.trace = options->trace,
+		.without_time = !options->logtime,
+		.utc = options->logtime_utc,
+	};
+	char why[256];
+	struct log *log = log_new(&log_options, why);
+
+	if (!log)
+		complain(why);
+	return log;
+}
+
+static int fail(struct server *server, const char *why)
+{
+	log_write(server->log, LOG_LEVEL_FATAL, NULL, "%s", why);
+	return EXIT_FAILURE;
+}
+
+static int serve(struct server *server)
+{
+	char why[SOCKETS_WHY];
+	int error;
+
+	if (sockets_open(server, why) || files_write(server, why))
+		return fail(server, why);
+	error = server_start(server);
+	if (error == 0)
+		error = server_run(server);
+	files_remove(server);
+	return error < 0 ? fail(server, strerror(-error)) : EXIT_SUCCESS;
+}
+
+static int run(const struct options *options)
+{
+	struct log *log = start_log(options);
+	struct server server;
+	char why[256];
+	int code;
+
+	if (!log)
+		return EXIT_FAILURE;
+	log_write(log, LOG_LEVEL_INFO, NULL, "Starting minats");
+	log_write(log, LOG_LEVEL_INFO, NULL, "  Version:  %s (protocol level %s)", VERSION,
+		  HANDSHAKE_LEVEL);
+	if (server_init(&server, options, log, why) < 0) {
+		log_write(log, LOG_LEVEL_FATAL, NULL, "%s", why);
+		code = EXIT_FAILURE;
+	} else {
+		log_write(log, LOG_LEVEL_INFO, NULL, "  Name:     %s",
+			  options->name ? options->name : server.id);
+		log_write(log, LOG_LEVEL_INFO, NULL, "  ID:       %s", server.id);
+		code = serve(&server);
+	}
+	server_fini(&server);
+	log_free(log);
+	return code;
+}
+
+int main(int argc, char *argv[])
+{
+	struct options options;
+	char why[512];
+
+	if (options_read(&options, argc, argv, why))
+		return complain(why);
+	switch (options.action) {
+	case OPTIONS_SHOW_VERSION:
+		puts("minats: v" VERSION);
+		return EXIT_SUCCESS;
+	case OPTIONS_SHOW_HELP:
+		options_show_help();
+		return EXIT_SUCCESS;
+	case OPTIONS_SEND_SIGNAL:
+		return send_signal(options.signal);
+	default:
+		return run(&options);
+	}
+}

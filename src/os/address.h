@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where to listen, and who is at the other end.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sockaddr;
+
+/* Enough for "[address%interface]:port" and for a Unix socket's path. */
+enum { ADDRESS_TEXT = 128 };
+
+/* The other end, in little space. */
+struct peer {
+	uint8_t bytes[16];
+	uint16_t port;
+	uint8_t family; /* AF_INET, AF_INET6 or AF_UNIX; a v4-mapped address is AF_INET */
+};
+
+struct peer peer_of(const struct sockaddr *address);
+
+/* The address alone; empty for a Unix socket. */
+void peer_ip(const struct peer *peer, char text[ADDRESS_TEXT]);
+
+/* "1.2.3.4:5", "[::1]:5" or "unix". */
+void peer_text(const struct peer *peer, char text[ADDRESS_TEXT]);
+
+/*
+ * Splits "host:port", "[v6]:port", ":port", "port" or "host". What is not there stays as it was.
+ * False: there is no sense in it. `port` -1 means any free port.
+ */
+bool address_split(const char *text, char host[ADDRESS_TEXT], int *port);

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+#include "os/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "os/accept.h"
+
+enum {
+	BACKLOG = 4096,         /* the kernel lowers it to its own limit */
+	ACCEPTS_A_TURN = 64,
+	RETRY_MS = 1000,
+};
+
+#define UNIX_PREFIX "unix:"
+
+/* Opening. */
+
+static int fail(char why[256], const char *what, const char *where)
+{
+	int error = errno;
+
+	snprintf(why, 256, "%s %s: %s", what, where, strerror(error));
+	return -error;
+}
+
+static int new_socket(int family, int protocol)
+{
+	int fd = socket(family, SOCK_STREAM, protocol);
+
+	if (fd >= 0)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return fd;
+}
+
+/* A Unix socket whose daemon died leaves its file; one that still answers is left alone. */
+static bool remove_stale(const struct sockaddr_un *address)
+{
+	struct stat status;
+	bool stale;
+	int fd;
+
+	if (lstat(address->sun_path, &status) < 0 || !S_ISSOCK(status.st_mode))
+		return false;
+	fd = new_socket(AF_UNIX, 0);
+	if (fd < 0)
+		return false;
+	stale = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 &&
+		errno == ECONNREFUSED;
+	close(fd);
+	return stale && unlink(address->sun_path) == 0;
+}
+
+static int open_unix(const char *path, char why[256])
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const struct sockaddr *any = (const struct sockaddr *)&address;
+	int fd;
+
+	if (!*path || strlen(path) >= sizeof(address.sun_path)) {
+		errno = *path ? ENAMETOOLONG : EINVAL;
+		return fail(why, "listen on", path);
+	}
+	strcpy(address.sun_path, path);
+	fd = new_socket(AF_UNIX, 0);
+	if (fd < 0)
+		return fail(why, "create a Unix socket for", path);
+	if ((bind(fd, any, sizeof(address)) == 0 ||
+	     (errno == EADDRINUSE && remove_stale(&address) &&
+	      bind(fd, any, sizeof(address)) == 0)) && listen(fd, BACKLOG) == 0)
+		return fd;
+	fail(why, "listen on", path);
+	close(fd);
+	return -EADDRINUSE;
+}
+
+static int bind_to(const struct addrinfo *address, bool both_families)
+{
+	int fd = new_socket(address->ai_family, address->ai_protocol);
+	int on = 1;
+	int off = !both_families;
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (address->ai_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+	if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	on = -errno;
+	close(fd);
+	return on;
+}
+
+static bool is_any(const char *host)
+{
+	return !*host || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+}
+
+/* The addresses of one family or all, in turn, until one can be bound. */
+static int bind_host(const char *host, uint16_t port, int family, bool both_families, char why[256])
+{
+	struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_STREAM,
+				 .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+	struct addrinfo *addresses;
+	char service[8];
+	int fd = -EADDRNOTAVAIL;
+	int error;
+
+	snprintf(service, sizeof(service), "%u", port);
+	error = getaddrinfo(host, service, &hints, &addresses);
+	if (error) {
+		snprintf(why, 256, "listen on %s: %s", host ? host : "all addresses",
+			 gai_strerror(error));
+		return -EADDRNOTAVAIL;
+	}
+	for (struct addrinfo *at = addresses; at && fd < 0; at = at->ai_next)
+		fd = bind_to(at, both_families);
+	freeaddrinfo(addresses);
+	if (fd < 0)
+		snprintf(why, 256, "listen on %s:%s: %s", host ? host : "0.0.0.0", service,
+			 strerror(-fd));
+	return fd;
+}
+
+int listener_open(const char *host, uint16_t port, char why[256])
+{
+	int fd;
+
+	if (strncmp(host, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
+		return open_unix(host + strlen(UNIX_PREFIX), why);
+	if (!is_any(host))
+		return bind_host(host, port, AF_UNSPEC, false, why);
+	/* One IPv6 socket hears both; where there is no IPv6, IPv4 has to do. */
+	fd = bind_host(NULL, port, AF_INET6, true, why);
+	if (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL)
+		fd = bind_host(NULL, port, AF_INET, false, why);
+	return fd;
+}
+
+bool listener_is_usable(int fd, char why[256])
+{
+	int value = 0;
+	socklen_t length = sizeof(value);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &value, &length) < 0) {
+		snprintf(why, 256, "%s", errno == EBADF ? "not open" : "not a socket");
+		return false;
+	}
+	if (value != SOCK_STREAM) {
+		snprintf(why, 256, "not a stream socket");
+		return false;
+	}
+	value = 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &length) < 0 || !value) {
+		snprintf(why, 256, "not a listening socket");
+		return false;
+	}
+	return true;
+}
+
+/* Accepting. */
+
+static void pause_for_want(struct listener *listener, int error)
+{
+	listener->is_paused = true;
+	(void)loop_want(listener->loop, &listener->source, 0);
+	(void)loop_set_timer(listener->loop, &listener->retry, listener->loop->now_ms + RETRY_MS);
+	listener->starved(listener, error);
+}
+
+static void on_ready(struct source *source, unsigned ready)
+{
+	struct listener *listener = container_of(source, struct listener, source);
+
+	(void)ready;
+	for (int count = 0; count < ACCEPTS_A_TURN && source->want; count++) {
+		struct sockaddr_storage address = {.ss_family = AF_UNIX};
+		int fd = accept_connection(source->fd, &address);
+		struct peer peer;
+
+		if (fd == -EAGAIN || fd == -EWOULDBLOCK)
+			return;
+		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM) {
+			pause_for_want(listener, fd);
+			return;
+		}
+		/* Anything else is about that one connection, which is gone. */
+		if (fd < 0)
+			continue;
+		peer = peer_of((const struct sockaddr *)&address);
+		listener->accepted(listener, fd, &peer);
+	}
+}
+
+static void on_retry(struct timer *timer)
+{
+	listener_resume(container_of(timer, struct listener, retry));
+}
+
+static void describe_inet(struct listener *listener, const struct sockaddr_storage *address)
+{
+	struct peer own = peer_of((const struct sockaddr *)address);
+
+	peer_ip(&own, listener->host);
+	listener->port = own.port;
+	listener->any_address = is_any(listener->host);
+	if (listener->any_address)
+		strcpy(listener->host, "0.0.0.0");
+	own.family = listener->any_address ? AF_INET : own.family;
+	memset(own.bytes, 0, listener->any_address ? sizeof(own.bytes) : 0);
+	peer_text(&own, listener->text);
+}
+
+static void describe(struct listener *listener)
+{
+	struct sockaddr_storage address = {0};
+	socklen_t length = sizeof(address);
+	struct sockaddr_un local;
+
+	(void)getsockname(listener->source.fd, (struct sockaddr *)&address, &length);
+	if (address.ss_family == AF_INET || address.ss_family == AF_INET6) {
+		describe_inet(listener, &address);
+		return;
+	}
+	memcpy(&local, &address, sizeof(local));
+	local.sun_path[sizeof(local.sun_path) - 1] = '\0';
+	snprintf(listener->text, ADDRESS_TEXT, UNIX_PREFIX "%s", local.sun_path);
+	strcpy(listener->host, "0.0.0.0");
+	listener->is_unix = true;
+}
+
+void listener_init(struct listener *listener, struct loop *loop, int fd, bool adopted)
+{
+	int on = 1;
+
+	*listener = (struct listener){
+		.source = {.fd = fd, .ready = on_ready},
+		.retry = {.expired = on_retry},
+		.loop = loop,
+		.adopted = adopted,
+	};
+	list_init(&listener->link);
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	describe(listener);
+	/* Accepted sockets inherit it. */
+	if (!listener->is_unix)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+int listener_arm(struct listener *listener)
+{
+	return loop_want(listener->loop, &listener->source, POLLER_READ);
+}
+
+void listener_resume(struct listener *listener)
+{
+	if (!listener->is_paused)
+		return;
+	listener->is_paused = false;
+	loop_cancel_timer(listener->loop, &listener->retry);
+	(void)listener_arm(listener);
+}
+
+void listener_close(struct listener *listener)
+{
+	if (listener->source.fd < 0)
+		return;
+	loop_cancel_timer(listener->loop, &listener->retry);
+	loop_forget(listener->loop, &listener->source);
+	close(listener->source.fd);
+	listener->source.fd = -1;
+	listener->is_paused = false;
+	if (listener->is_unix && !listener->adopted)
+		unlink(listener->text + strlen(UNIX_PREFIX));
+}

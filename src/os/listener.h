@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A socket on which clients arrive: opened here, or adopted from a supervisor.
+ *
+ * Without descriptors (EMFILE and its like) it stops accepting until listener_resume() or a second
+ * has gone by; a level-triggered loop would spin otherwise.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "os/address.h"
+#include "os/loop.h"
+
+struct listener {
+	struct source source;
+	struct timer retry;
+	struct loop *loop;
+	struct list link;          /* server.listeners */
+	char text[ADDRESS_TEXT];   /* "host:port" or "unix:/path", as in the log */
+	char host[ADDRESS_TEXT];   /* for INFO: "0.0.0.0" when any address will do */
+	uint16_t port;             /* 0 for a Unix socket */
+	bool any_address;
+	bool adopted;
+	bool is_unix;
+	bool is_paused; /* for want of descriptors */
+	/* Takes the descriptor. */
+	void (*accepted)(struct listener *listener, int fd, const struct peer *peer);
+	/* Accepting failed; the listener is paused. */
+	void (*starved)(struct listener *listener, int error);
+};
+
+/*
+ * A listening socket. Host empty, "0.0.0.0" or "::": all addresses, of IPv4 and IPv6. Host
+ * "unix:PATH": a Unix socket, whose stale file is replaced. Port 0: any free one.
+ * The descriptor or -errno; `why` says what could not be done.
+ */
+int listener_open(const char *host, uint16_t port, char why[256]);
+
+/* Is it a listening stream socket? If not, `why` says what it is instead. */
+bool listener_is_usable(int fd, char why[256]);
+
+/* Takes the descriptor. Nothing is accepted before listener_arm(). */
+void listener_init(struct listener *listener, struct loop *loop, int fd, bool adopted);
+
+/* 0 or -errno. */
+int listener_arm(struct listener *listener);
+
+/* Accepts nothing more; the descriptor is closed, a Unix socket of our own is removed. */
+void listener_close(struct listener *listener);
+
+/* A descriptor became free. */
+void listener_resume(struct listener *listener);

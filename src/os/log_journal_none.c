@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+#include "os/log_sink.h"
+
+bool log_stderr_is_journal(void)
+{
+	return false;
+}
+
+void log_journal_write(const struct log_record *record)
+{
+	(void)record;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who started the daemon and watches over it: supervisor_systemd.c or supervisor_none.c.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SUPERVISOR_NAME = 64 };
+
+/* A descriptor that was handed over. Its name says what it is for; order never matters. */
+struct supervisor_socket {
+	int fd;
+	char name[SUPERVISOR_NAME];
+};
+
+/* How many there are, at most `most`; -errno. The environment forgets them. */
+int supervisor_sockets(struct supervisor_socket *sockets, size_t most);
+
+/* How often supervisor_alive() is expected; 0: never. */
+uint64_t supervisor_watchdog_ms(void);
+
+/* Is there anybody who reads a status? */
+bool supervisor_watches(void);
+
+void supervisor_ready(const char *status);
+void supervisor_status(const char *status);
+void supervisor_stopping(const char *status);
+void supervisor_alive(void);

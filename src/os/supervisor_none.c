@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#include "os/supervisor.h"
+
+int supervisor_sockets(struct supervisor_socket *sockets, size_t most)
+{
+	(void)sockets, (void)most;
+	return 0;
+}
+
+uint64_t supervisor_watchdog_ms(void)
+{
+	return 0;
+}
+
+bool supervisor_watches(void)
+{
+	return false;
+}
+
+void supervisor_ready(const char *status)
+{
+	(void)status;
+}
+
+void supervisor_status(const char *status)
+{
+	(void)status;
+}
+
+void supervisor_stopping(const char *status)
+{
+	(void)status;
+}
+
+void supervisor_alive(void)
+{
+}

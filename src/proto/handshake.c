@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+#include "proto/handshake.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "proto/utf8.h"
+
+#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
+
+void handshake_fini(struct connect *connect)
+{
+	free(connect->name);
+	free(connect->lang);
+	free(connect->version);
+	*connect = (struct connect){0};
+}
+
+/* The four hexadecimal digits behind a "\u", or -1. */
+static long read_escape(struct slice text)
+{
+	long value = 0;
+
+	if (text.length < 6 || text.bytes[0] != '\\' || text.bytes[1] != 'u')
+		return -1;
+	for (size_t at = 2; at < 6; at++) {
+		static const char digits[] = "0123456789abcdefABCDEF";
+		const char *digit = text.bytes[at] ? strchr(digits, text.bytes[at]) : NULL;
+
+		if (!digit)
+			return -1;
+		value = value * 16 + (digit - digits < 16 ? digit - digits : digit - digits - 6);
+	}
+	return value;
+}
+
+/* How many bytes of an escape go into the result as they are; 0: they name no character. */
+static size_t escape_length(struct slice text)
+{
+	long first = read_escape(text);
+	long second;
+
+	if (first < 0)
+		return text.length < 2 ? text.length : 2;
+	if (first == 0 || (first >= 0xdc00 && first < 0xe000))
+		return 0;
+	if (first < 0xd800 || first >= 0xdc00)
+		return 6;
+	second = read_escape(slice_after(text, 6));
+	return second >= 0xdc00 && second < 0xe000 ? 12 : 0;
+}
+
+/*
+ * Clients may send what jansson refuses and nats-server accepts: bytes that are no UTF-8, "\u0000"
+ * and halves of surrogate pairs. Each becomes U+FFFD.
+ */
+static int make_readable(struct buf *out, struct slice json)
+{
+	int error = 0;
+
+	while (error == 0 && json.length > 0) {
+		bool escape = json.bytes[0] == '\\';
+		uint32_t rune;
+		size_t taken = escape ? escape_length(json) : utf8_read(json, &rune);
+
+		if (taken > 0)
+			error = buf_append(out, (struct slice){json.bytes, taken});
+		else
+			error = buf_append(out, SLICE(REPLACEMENT));
+		json = slice_after(json, taken ? taken : escape ? 6 : 1);
+	}
+	return error;
+}
+
+/* NULL without memory, or when it is no JSON. Yours to json_decref(). */
+static json_t *load(struct slice json)
+{
+	struct buf text = {0};
+	json_t *value = NULL;
+
+	if (make_readable(&text, json) == 0)
+		value = json_loadb(text.bytes ? text.bytes : "", text.length, JSON_DECODE_ANY, NULL);
+	buf_fini(&text);
+	return value;
+}
+
+bool handshake_is_object(struct slice json)
+{
+	json_t *value = load(json);
+	bool good = json_is_object(value) || json_is_null(value);
+
+	json_decref(value);
+	return good;
+}
+
+enum kind {
+	KIND_FLAG,     /* bool at `offset` */
+	KIND_TEXT,     /* char * at `offset` */
+	KIND_PROTOCOL,
+	KIND_ACCOUNT,  /* a text that must be empty, or a flag that must be false */
+	KIND_NO_FLAG,
+	KIND_SECRET,   /* a text that nothing reads yet, and that the trace covers */
+	KIND_UNUSED_FLAG,
+};
+
+/* The fields of CONNECT (PROTOCOL 2.1); a new one is a row here. */
+static const struct field {
+	const char *key;
+	enum kind kind;
+	size_t offset;
+} fields[] = {
+	{"verbose", KIND_FLAG, offsetof(struct connect, verbose)},
+	{"pedantic", KIND_FLAG, offsetof(struct connect, pedantic)},
+	{"echo", KIND_FLAG, offsetof(struct connect, echo)},
+	{"headers", KIND_FLAG, offsetof(struct connect, headers)},
+	{"no_responders", KIND_FLAG, offsetof(struct connect, no_responders)},
+	{"tls_required", KIND_UNUSED_FLAG, 0},
+	{"protocol", KIND_PROTOCOL, 0},
+	{"name", KIND_TEXT, offsetof(struct connect, name)},
+	{"lang", KIND_TEXT, offsetof(struct connect, lang)},
+	{"version", KIND_TEXT, offsetof(struct connect, version)},
+	{"account", KIND_ACCOUNT, 0},
+	{"new_account", KIND_NO_FLAG, 0},
+	{"user", KIND_SECRET, 0},
+	{"pass", KIND_SECRET, 0},
+	{"auth_token", KIND_SECRET, 0},
+	{"nkey", KIND_SECRET, 0},
+	{"sig", KIND_SECRET, 0},
+	{"proxy_sig", KIND_SECRET, 0},
+	{"jwt", KIND_SECRET, 0},
+};
+
+static const struct field *find_field(const char *key)
+{
+	for (size_t at = 0; at < sizeof(fields) / sizeof(fields[0]); at++)
+		if (strcasecmp(fields[at].key, key) == 0)
+			return &fields[at];
+	return NULL;
+}
+
+static enum fault read_text(char **text, const json_t *value)
+{
+	const char *from = json_string_value(value);
+	char *copy = NULL;
+
+	if (*from) {
+		copy = strdup(from);
+		if (!copy)
+			return FAULT_MEMORY;
+	}
+	free(*text);
+	*text = copy;
+	return FAULT_NONE;
+}
+
+static bool has_right_type(const struct field *field, const json_t *value)
+{
+	switch (field->kind) {
+	case KIND_FLAG:
+	case KIND_NO_FLAG:
+	case KIND_UNUSED_FLAG:
+		return json_is_boolean(value);
+	case KIND_PROTOCOL:
+		return json_is_integer(value);
+	default:
+		return json_is_string(value);
+	}
+}
+
+static enum fault read_field(struct connect *connect, const struct field *field,
+			     const json_t *value, json_int_t *protocol)
+{
+	void *to = (char *)connect + field->offset;
+
+	if (!has_right_type(field, value))
+		return FAULT_JSON;
+	switch (field->kind) {
+	case KIND_FLAG:
+		*(bool *)to = json_is_true(value);
+		break;
+	case KIND_TEXT:
+		return read_text(to, value);
+	case KIND_PROTOCOL:
+		*protocol = json_integer_value(value);
+		break;
+	case KIND_ACCOUNT:
+		connect->account |= json_string_length(value) > 0;
+		break;
+	case KIND_NO_FLAG:
+		connect->account |= json_is_true(value);
+		break;
+	default:
+		break;
+	}
+	return FAULT_NONE;
+}
+
+enum fault handshake_read_connect(struct slice json, struct connect *connect)
+{
+	json_t *object = load(json);
+	json_int_t protocol = connect->protocol;
+	enum fault fault = FAULT_NONE;
+	const char *key;
+	json_t *value;
+
+	if (!json_is_object(object) && !json_is_null(object))
+		fault = FAULT_JSON;
+	json_object_foreach(object, key, value) {
+		const struct field *field = json_is_null(value) ? NULL : find_field(key);
+
+		if (field && fault == FAULT_NONE)
+			fault = read_field(connect, field, value, &protocol);
+	}
+	json_decref(object);
+	if (fault == FAULT_NONE && connect->account)
+		return FAULT_AUTHORIZATION;
+	if (fault == FAULT_NONE && protocol != 0 && protocol != 1)
+		return FAULT_CLIENT_PROTOCOL;
+	connect->protocol = (uint8_t)protocol;
+	return fault;
+}
+
+char *handshake_redact(struct slice json)
+{
+	json_t *object = load(json);
+	const char *key;
+	json_t *value;
+	char *text;
+
+	if (!json_is_object(object)) {
+		json_decref(object);
+		return strdup("[UNREADABLE]");
+	}
+	json_object_foreach(object, key, value) {
+		const struct field *field = find_field(key);
+
+		if (field && field->kind == KIND_SECRET && strcasecmp(key, "user") != 0)
+			json_object_set_new(object, key, json_string("[REDACTED]"));
+	}
+	text = json_dumps(object, JSON_COMPACT);
+	json_decref(object);
+	return text;
+}
+
+int handshake_info_common(struct buf *common, const struct info *info)
+{
+	json_t *object = json_pack("{s:s, s:s, s:s, s:i, s:s, s:b, s:I}", "server_id", info->server_id,
+				   "server_name", info->server_name, "version", HANDSHAKE_LEVEL,
+				   "proto", 1, "minats", info->minats_version, "headers",
+				   (int)info->headers, "max_payload", (json_int_t)info->max_payload);
+	char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+	int error = -ENOMEM;
+
+	/* Without its closing brace: what the client alone is told comes behind. */
+	if (text)
+		error = buf_append(common, (struct slice){text, strlen(text) - 1});
+	free(text);
+	json_decref(object);
+	return error;
+}
+
+int handshake_info(struct buf *out, struct slice common, const struct info_client *client)
+{
+	size_t before = out->length;
+	int error = buf_append(out, SLICE("INFO "));
+
+	if (error == 0)
+		error = buf_append(out, common);
+	if (error == 0)
+		error = buf_printf(out, ",\"host\":\"%s\",\"port\":%u,\"client_id\":%" PRIu64,
+				   client->host, client->port, client->client_id);
+	if (error == 0 && client->client_ip)
+		error = buf_printf(out, ",\"client_ip\":\"%s\"", client->client_ip);
+	if (error == 0 && client->lame_duck)
+		error = buf_append(out, SLICE(",\"ldm\":true"));
+	if (error == 0 && client->connect_info)
+		error = buf_append(out, SLICE(",\"connect_info\":true,\"remote_account\":\"$G\""));
+	if (error == 0)
+		error = buf_append(out, SLICE("} \r\n"));
+	if (error < 0)
+		out->length = before;
+	return error;
+}

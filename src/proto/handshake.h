@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * INFO out, CONNECT in (PROTOCOL 1, 2). The one owner of jansson on this floor.
+ *
+ * What INFO says to everybody is rendered once, by jansson; what differs between connections is
+ * appended to it, so that an accept costs no JSON.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/slice.h"
+#include "proto/fault.h"
+
+/* The level of nats-server that clients may rely on. */
+#define HANDSHAKE_LEVEL "2.9.25"
+
+/* A connection's options. A new client starts with HANDSHAKE_DEFAULTS; CONNECT overlays. */
+struct connect {
+	bool verbose;
+	bool pedantic;
+	bool echo;
+	bool headers;
+	bool no_responders;
+	bool account; /* asked for an account of the historic kind: refused */
+	uint8_t protocol;
+	char *name; /* these three: ours, or NULL */
+	char *lang;
+	char *version;
+};
+
+#define HANDSHAKE_DEFAULTS ((struct connect){.verbose = true, .pedantic = true, .echo = true})
+
+void handshake_fini(struct connect *connect);
+
+/*
+ * FAULT_NONE, FAULT_JSON, FAULT_CLIENT_PROTOCOL or FAULT_MEMORY. An unknown protocol number is
+ * stored only after everything else was read, since other checks come first (2.3).
+ */
+enum fault handshake_read_connect(struct slice json, struct connect *connect);
+
+/* Is this a JSON object, or null? (INFO from a client is read and forgotten.) */
+bool handshake_is_object(struct slice json);
+
+/* The JSON with its secrets covered, for the trace. Yours to free; NULL without memory. */
+char *handshake_redact(struct slice json);
+
+/* What all clients are told. */
+struct info {
+	const char *server_id;
+	const char *server_name;
+	const char *minats_version;
+	bool headers;
+	uint32_t max_payload;
+};
+
+/* What one of them is told. */
+struct info_client {
+	const char *host;
+	uint16_t port;
+	uint64_t client_id;
+	const char *client_ip; /* NULL: none, on a Unix socket */
+	bool lame_duck;
+	bool connect_info; /* the INFO that answers the first PING after CONNECT */
+};
+
+/* Renders the common part. 0 or -ENOMEM (also for a name that is not UTF-8). */
+int handshake_info_common(struct buf *common, const struct info *info);
+
+/* Appends a whole INFO line. 0 or -ENOMEM. */
+int handshake_info(struct buf *out, struct slice common, const struct info_client *client);

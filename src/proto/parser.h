@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bytes in, operations out (PROTOCOL 3).
+ *
+ * The parser is asked, never calls back, allocates nothing and works in place: the slices of an
+ * operation point into the caller's bytes. What parser_next() leaves in `input` is to be handed in
+ * again, with more behind it; it is never more than a control line, or a message too small to be
+ * worth a buffer of its own.
+ *
+ * A message comes in two steps. Its head is handed out as soon as its line is whole, so that
+ * limits and permissions are decided before the payload is awaited; then parser_payload() is asked
+ * until the payload is there. If the bytes run out in between, the head comes a second time, with
+ * `again` set.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "proto/fault.h"
+
+/* In the order in which the parser looks for them: the frequent ones first. */
+enum verb {
+	VERB_PUB,
+	VERB_HPUB,
+	VERB_SUB,
+	VERB_UNSUB,
+	VERB_PING,
+	VERB_PONG,
+	VERB_CONNECT,
+	VERB_INFO,
+	VERB_OK,
+	VERB_ERR,
+	VERB_COUNT
+};
+
+/* What an operation of each verb fills in is said behind each field. */
+struct op {
+	enum verb verb;
+	bool again;           /* PUB, HPUB: this head was handed out before */
+	struct slice line;    /* all with arguments: the arguments as they came */
+	struct slice subject; /* PUB, HPUB, SUB */
+	struct slice reply;   /* PUB, HPUB; empty: none */
+	struct slice queue;   /* SUB; empty: none */
+	struct slice sid;     /* SUB, UNSUB */
+	struct slice tail;    /* PUB, HPUB: from the reply or first size to the line's end, CRLF
+				 included, if it is just what a MSG line needs; else empty */
+	uint32_t header_length;  /* HPUB */
+	uint32_t payload_length; /* PUB, HPUB: headers included */
+	uint32_t max;            /* UNSUB; 0: at once */
+};
+
+struct parser {
+	uint8_t state;
+	uint8_t verb;
+};
+
+enum parser_answer {
+	PARSER_MORE,  /* nothing whole: come back with more bytes */
+	PARSER_OP,    /* `op` is filled */
+	PARSER_FAULT, /* `fault` says which; the parser is of no use any more */
+};
+
+/* All zero is a fresh parser. Advances `input`. max_control_line limits the arguments (3.5). */
+enum parser_answer parser_next(struct parser *parser, struct slice *input, size_t max_control_line,
+			       struct op *op, enum fault *fault);
+
+/*
+ * After a head of PUB or HPUB. PARSER_OP: the payload, its CRLF included, stands in `payload` and
+ * `input` is behind it.
+ */
+enum parser_answer parser_payload(struct parser *parser, struct slice *input, const struct op *op,
+				  struct slice *payload, enum fault *fault);
+
+/*
+ * Instead of asking parser_payload() again, the caller may collect a large payload elsewhere. It
+ * gets what is there of it, takes all of `input`, and the parser goes on behind the payload. The
+ * caller checks the CRLF by parser_check_end().
+ */
+struct slice parser_give_up_payload(struct parser *parser, struct slice *input,
+				    const struct op *op);
+
+/* Are the bytes after `length` bytes of payload, as far as they are there, a CRLF? */
+bool parser_check_end(struct slice payload, size_t length);
+
+/* The arguments of a line that parser_next() has handed out before, wherever they stand now. */
+void parser_read_again(enum verb verb, struct slice line, struct op *op);
+
+/* The verb's name, as in the trace. */
+const char *verb_name(enum verb verb);

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#include "proto/subject.h"
+
+struct slice subject_next_token(struct slice *rest)
+{
+	const char *dot = rest->length > 0 ? memchr(rest->bytes, '.', rest->length) : NULL;
+	struct slice token = *rest;
+
+	if (!dot) {
+		*rest = (struct slice){NULL, 0};
+		return token;
+	}
+	token.length = (size_t)(dot - rest->bytes);
+	*rest = slice_after(*rest, token.length + 1);
+	return token;
+}
+
+enum subject_kind subject_kind(struct slice subject)
+{
+	enum subject_kind kind = SUBJECT_LITERAL;
+
+	while (subject.bytes) {
+		struct slice token = subject_next_token(&subject);
+
+		if (token.length == 0)
+			return SUBJECT_INVALID;
+		if (token.length > 1)
+			continue;
+		if (token.bytes[0] == '>' && subject.bytes)
+			return SUBJECT_INVALID;
+		if (token.bytes[0] == '>' || token.bytes[0] == '*')
+			kind = SUBJECT_WILDCARD;
+	}
+	return kind;
+}
+
+size_t subject_count_tokens(struct slice subject)
+{
+	size_t count = 0;
+
+	for (; subject.bytes; count++)
+		subject_next_token(&subject);
+	return count;
+}
+
+bool subject_has_only_full_tokens(struct slice subject)
+{
+	bool dot = true; /* the byte before was a dot, or the start */
+
+	for (size_t at = 0; at < subject.length; at++) {
+		if (subject.bytes[at] != '.')
+			dot = false;
+		else if (dot)
+			return false;
+		else
+			dot = true;
+	}
+	return !dot;
+}
+
+bool subject_is_publishable(struct slice subject)
+{
+	return subject_kind(subject) == SUBJECT_LITERAL;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#include "proto/writer.h"
+
+#include "proto/utf8.h"
+
+static char *put_number(char *to, uint32_t number)
+{
+	char digits[10];
+	size_t count = 0;
+
+	do
+		digits[count++] = (char)('0' + number % 10);
+	while (number /= 10);
+	while (count > 0)
+		*to++ = digits[--count];
+	return to;
+}
+
+static char *put_reply(char *to, struct slice reply)
+{
+	if (reply.length == 0)
+		return to;
+	to = writer_copy(to, reply);
+	*to++ = ' ';
+	return to;
+}
+
+size_t writer_msg_tail(char *to, struct slice reply, uint32_t total)
+{
+	char *at = put_number(put_reply(to, reply), total);
+
+	return (size_t)(writer_copy(at, SLICE("\r\n")) - to);
+}
+
+size_t writer_hmsg_tail(char *to, struct slice reply, uint32_t header_length, uint32_t total)
+{
+	char *at = put_number(put_reply(to, reply), header_length);
+
+	*at++ = ' ';
+	at = put_number(at, total);
+	return (size_t)(writer_copy(at, SLICE("\r\n")) - to);
+}
+
+/* The letter that stands behind a backslash, or 0. */
+static char short_escape(uint32_t rune)
+{
+	static const char runes[] = "\a\b\f\n\r\t\v\\\"";
+	static const char letters[] = "abfnrtv\\\"";
+	const char *found = rune > 0 && rune < 0x80 ? strchr(runes, (int)rune) : NULL;
+
+	return found ? letters[found - runes] : 0;
+}
+
+static int quote_rune(struct buf *out, struct slice bytes, uint32_t rune)
+{
+	char letter = short_escape(rune);
+
+	if (letter)
+		return buf_printf(out, "\\%c", letter);
+	if (utf8_is_printable(rune))
+		return buf_append(out, bytes);
+	if (rune < 0x20 || rune == 0x7f)
+		return buf_printf(out, "\\x%02x", (unsigned)rune);
+	if (rune < 0x10000)
+		return buf_printf(out, "\\u%04x", (unsigned)rune);
+	return buf_printf(out, "\\U%08x", (unsigned)rune);
+}
+
+int writer_quote(struct buf *out, struct slice subject)
+{
+	int error = buf_append(out, SLICE("\""));
+
+	while (error == 0 && subject.length > 0) {
+		uint32_t rune = 0;
+		size_t length = utf8_read(subject, &rune);
+
+		if (length == 0)
+			error = buf_printf(out, "\\x%02x", (unsigned char)subject.bytes[0]);
+		else
+			error = quote_rune(out, (struct slice){subject.bytes, length}, rune);
+		subject = slice_after(subject, length ? length : 1);
+	}
+	return error < 0 ? error : buf_append(out, SLICE("\""));
+}

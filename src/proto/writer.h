@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Operations out (PROTOCOL 6.2, 4).
+ *
+ * A message line is written in pieces: a verb and the publisher's subject, the receiver's sid, and
+ * a tail that all receivers share. It can outgrow any buffer that max_control_line would suggest,
+ * since subject and sid come from different clients' lines.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/slice.h"
+
+#define WRITER_OK SLICE("+OK\r\n")
+#define WRITER_PING SLICE("PING\r\n")
+#define WRITER_PONG SLICE("PONG\r\n")
+
+/* What a tail needs beside the reply: two numbers, two blanks, CRLF. */
+enum { WRITER_TAIL = 32 };
+
+static inline char *writer_copy(char *to, struct slice bytes)
+{
+	memcpy(to, bytes.bytes, bytes.length);
+	return to + bytes.length;
+}
+
+/* `verb` is "MSG " or "HMSG ". The blanks around the sid are two more bytes. */
+static inline size_t writer_line_length(struct slice verb, struct slice subject, struct slice sid,
+					struct slice tail)
+{
+	return verb.length + subject.length + sid.length + tail.length + 2;
+}
+
+/* `to` has room for writer_line_length() bytes; returns what follows them. */
+static inline char *writer_line(char *to, struct slice verb, struct slice subject, struct slice sid,
+				struct slice tail)
+{
+	to = writer_copy(to, verb);
+	to = writer_copy(to, subject);
+	*to++ = ' ';
+	to = writer_copy(to, sid);
+	*to++ = ' ';
+	return writer_copy(to, tail);
+}
+
+/* "[reply ]total" CRLF, to room for reply.length + WRITER_TAIL bytes. Returns its length. */
+size_t writer_msg_tail(char *to, struct slice reply, uint32_t total);
+
+/* "[reply ]header_length total" CRLF, likewise. */
+size_t writer_hmsg_tail(char *to, struct slice reply, uint32_t header_length, uint32_t total);
+
+/* Appends a subject in double quotes, as Go's %q writes it. 0 or -ENOMEM. */
+int writer_quote(struct buf *out, struct slice subject);

@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/client.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "broker/router.h"
+#include "os/log.h"
+#include "proto/writer.h"
+#include "server/client_log.h"
+#include "server/server.h"
+
+enum {
+	FIRST_PING_MS = 2000,
+	RTT_EVERY_MS = 3600 * 1000,
+	LINGER_MS = 2000,
+	STALL_MS = 10,
+};
+
+static uint64_t now_of(const struct client *client)
+{
+	return client->server->loop.now_ms;
+}
+
+static void watch(struct client *client, unsigned want)
+{
+	if (loop_want(&client->server->loop, &client->source, want) < 0)
+		client_drop(client, FAULT_READ);
+}
+
+/* Sets the timer to the next moment at which something is due. */
+static void arm(struct client *client)
+{
+	uint64_t due = client->state == CLIENT_OPEN ? client->ping_due_ms : UINT64_MAX;
+
+	if (client->deadline_ms && client->deadline_ms < due)
+		due = client->deadline_ms;
+	if (client->stalled_until_ms && client->stalled_until_ms < due)
+		due = client->stalled_until_ms;
+	if (due == UINT64_MAX)
+		loop_cancel_timer(&client->server->loop, &client->timer);
+	else if (client->timer.place && client->timer.due_ms == due)
+		return;
+	else if (loop_set_timer(&client->server->loop, &client->timer, due) < 0)
+		client_drop(client, FAULT_MEMORY);
+}
+
+/* Ending. */
+
+/* No session any more; `state` says what is left to do for the socket. */
+static void leave_open(struct client *client, enum fault fault, enum client_state state)
+{
+	struct server *server = client->server;
+
+	client_log_end(client, fault);
+	client->state = (uint8_t)state;
+	client->session.outbox.closed = true;
+	session_end_subs(&client->session);
+	list_remove(&client->stalled_link);
+	client->stalled_until_ms = 0;
+	server->connections--;
+	server->has_changed = true;
+}
+
+void client_drop(struct client *client, enum fault fault)
+{
+	if (client->state == CLIENT_DEAD)
+		return;
+	if (client->state == CLIENT_OPEN)
+		leave_open(client, fault, CLIENT_DEAD);
+	client->state = CLIENT_DEAD;
+	loop_forget(&client->server->loop, &client->source);
+	loop_cancel_timer(&client->server->loop, &client->timer);
+	list_remove(&client->session.outbox.dirty_link);
+	list_remove(&client->link);
+	list_append(&client->server->dead, &client->link);
+}
+
+static void begin_linger(struct client *client)
+{
+	client->state = CLIENT_LINGERING;
+	client->deadline_ms = now_of(client) + LINGER_MS;
+	stream_finish(&client->stream);
+	watch(client, POLLER_READ);
+	arm(client);
+}
+
+void client_end(struct client *client, enum fault fault)
+{
+	if (client->state != CLIENT_OPEN)
+		return;
+	leave_open(client, fault, CLIENT_FLUSHING);
+	/* Not read from until the last byte is out. */
+	watch(client, client->source.want & POLLER_WRITE);
+	arm(client);
+	client_flush(client);
+}
+
+/* The client has closed its side: it gets what is queued, then the socket is closed. */
+static void end_of_input(struct client *client)
+{
+	client->input_ended = true;
+	client_end(client, FAULT_CLIENT_CLOSED);
+}
+
+/* Writing. */
+
+static void begin_deadline(struct client *client)
+{
+	uint64_t limit_ms = (uint64_t)client->server->options->write_deadline_ms;
+
+	client->deadline_ms = now_of(client) + limit_ms;
+	client->deadline_bytes = client->written + client->session.outbox.pending_bytes;
+	arm(client);
+}
+
+static void wait_to_write(struct client *client)
+{
+	if (!client->deadline_ms)
+		begin_deadline(client);
+	if (client->state != CLIENT_DEAD && !(client->source.want & POLLER_WRITE))
+		watch(client, client->source.want | POLLER_WRITE);
+}
+
+static void all_written(struct client *client)
+{
+	if (client->state == CLIENT_FLUSHING && client->input_ended) {
+		client_drop(client, FAULT_NONE);
+		return;
+	}
+	if (client->deadline_ms) {
+		client->deadline_ms = 0;
+		arm(client);
+	}
+	if (client->source.want & POLLER_WRITE)
+		watch(client, client->source.want & ~(unsigned)POLLER_WRITE);
+	if (client->state == CLIENT_FLUSHING)
+		begin_linger(client);
+}
+
+void client_flush(struct client *client)
+{
+	struct outbox *outbox = &client->session.outbox;
+	size_t mark = outbox->pool->limit_bytes / 4 * 3;
+	bool was_above = outbox->pending_bytes > mark;
+	ssize_t done = 0;
+
+	if (client->state != CLIENT_OPEN && client->state != CLIENT_FLUSHING)
+		return;
+	if (client->state == CLIENT_OPEN && outbox->closed) {
+		client_drop(client, outbox->overflowed ? FAULT_PENDING : FAULT_MEMORY);
+		return;
+	}
+	while (outbox->pending_bytes > 0 && done >= 0) {
+		struct slice slices[STREAM_SLICES];
+		size_t count = outbox_peek(outbox, slices, STREAM_SLICES);
+
+		done = stream_write(&client->stream, slices, count);
+		if (done > 0) {
+			client->written += (uint64_t)done;
+			outbox_take(outbox, (size_t)done);
+		}
+	}
+	if (was_above && outbox->pending_bytes <= mark)
+		server_wake_stalled(client->server);
+	if (done >= 0)
+		all_written(client);
+	else if (done == -EAGAIN || done == -EWOULDBLOCK || done == -EINTR)
+		wait_to_write(client);
+	else
+		client_drop(client, FAULT_WRITE);
+}
+
+void client_send_info(struct client *client, bool connect_info)
+{
+	struct buf line = {0};
+
+	if (server_info(client->server, client->listener, client->cid, &client->peer, connect_info,
+			&line) == 0)
+		outbox_put(&client->session.outbox, buf_slice(&line));
+	buf_fini(&line);
+}
+
+/* Keepalive (PROTOCOL 7.1). */
+
+static uint64_t ping_interval_ms(const struct client *client)
+{
+	return (uint64_t)client->server->options->ping_interval_ms;
+}
+
+/* After CONNECT the first PING comes soon: it measures the round trip. */
+static void restart_keepalive(struct client *client)
+{
+	uint64_t interval_ms = ping_interval_ms(client);
+
+	if (interval_ms > FIRST_PING_MS)
+		interval_ms = FIRST_PING_MS;
+	/* Up to a fifth more, lest thousands that reconnect together answer together. The cid
+	   spreads as well as chance would. */
+	interval_ms += client->cid * 2654435761u % (interval_ms / 5 + 1);
+	client->ping_due_ms = now_of(client) + interval_ms;
+	client->has_rtt = true;
+	arm(client);
+}
+
+static void keep_alive(struct client *client)
+{
+	uint64_t now = now_of(client);
+	uint64_t interval_ms = ping_interval_ms(client);
+	bool needs_rtt = !client->has_rtt || !client->rtt_started_ms ||
+			 now - client->rtt_started_ms > RTT_EVERY_MS;
+
+	client->ping_due_ms = now + interval_ms;
+	if (now - client->last_in_ms < interval_ms && !needs_rtt) {
+		client_log(client, LOG_LEVEL_DEBUG, NULL,
+			   "Delaying PING due to remote client data or ping %" PRIu64 " ms ago",
+			   now - client->last_in_ms);
+		return;
+	}
+	if (client->pings_out + 1 > (uint64_t)client->server->options->ping_max) {
+		session_complain(&client->session, FAULT_STALE);
+		client_end(client, FAULT_STALE);
+		return;
+	}
+	client->pings_out++;
+	client->rtt_started_ms = now;
+	client_log(client, LOG_LEVEL_DEBUG, NULL, "Ping Timer");
+	session_ping(&client->session);
+}
+
+static void check_deadline(struct client *client)
+{
+	client->deadline_ms = 0;
+	if (client->state == CLIENT_LINGERING)
+		client_drop(client, FAULT_NONE);
+	else if (client->written < client->deadline_bytes)
+		client_drop(client, FAULT_WRITE_DEADLINE);
+	else if (client->session.outbox.pending_bytes > 0)
+		begin_deadline(client);
+}
+
+static void on_timer(struct timer *timer)
+{
+	struct client *client = container_of(timer, struct client, timer);
+	uint64_t now = now_of(client);
+
+	if (client->deadline_ms && client->deadline_ms <= now)
+		check_deadline(client);
+	if (client->state == CLIENT_OPEN && client->stalled_until_ms &&
+	    client->stalled_until_ms <= now)
+		client_resume(client);
+	if (client->state == CLIENT_OPEN && client->ping_due_ms <= now)
+		keep_alive(client);
+	if (client->state != CLIENT_DEAD)
+		arm(client);
+}
+
+/* Reading. */
+
+static void deal_with_events(struct client *client)
+{
+	uint8_t events = client->session.events;
+
+	client->session.events = 0;
+	if (events & SESSION_HEARD)
+		client->last_in_ms = now_of(client);
+	if (events & SESSION_PONG) {
+		client->pings_out = 0;
+		client->has_rtt = true;
+	}
+	if (events & SESSION_CONNECTED) {
+		client_log(client, LOG_LEVEL_DEBUG, NULL, "Client connected");
+		restart_keepalive(client);
+	}
+	if (events & SESSION_FIRST_PING)
+		client_send_info(client, true);
+}
+
+/* Keeps what is not whole yet. */
+static void keep_rest(struct client *client, struct slice rest)
+{
+	if (rest.length == 0)
+		return;
+	client->rest = pool_take_chunk(&client->server->pool, rest.length, false);
+	if (!client->rest) {
+		client_drop(client, FAULT_MEMORY);
+		return;
+	}
+	memcpy(client->rest->bytes, rest.bytes, rest.length);
+	client->rest->end = (uint32_t)rest.length;
+}
+
+/* Puts what was kept to the front of the server's input. Returns its length, or -ENOMEM. */
+static ssize_t take_rest(struct client *client)
+{
+	struct chunk *rest = client->rest;
+	size_t length;
+
+	if (!rest)
+		return 0;
+	length = rest->end;
+	if (server_reserve_input(client->server, length + SERVER_READ_BYTES) < 0)
+		return -ENOMEM;
+	memcpy(client->server->input, rest->bytes, length);
+	pool_return_chunk(&client->server->pool, rest);
+	client->rest = NULL;
+	return (ssize_t)length;
+}
+
+/* A receiver is nearly full: this publisher is not read from for a moment (PROTOCOL 7.5). */
+static void stall(struct client *client)
+{
+	client->stall_spent = true;
+	client->stalled_until_ms = now_of(client) + STALL_MS;
+	list_append(&client->server->stalled, &client->stalled_link);
+	watch(client, client->source.want & POLLER_WRITE);
+	arm(client);
+}
+
+static void feed(struct client *client, struct slice input)
+{
+	struct pool *pool = &client->server->pool;
+	enum session_answer answer;
+
+	pool->congested = false;
+	do {
+		answer = session_feed(&client->session, &input);
+		deal_with_events(client);
+		if (!list_is_empty(&pool->hot))
+			server_flush_hot(client->server);
+		if (client->state != CLIENT_OPEN)
+			return;
+	} while (answer == SESSION_WAIT && !(pool->congested && !client->stall_spent));
+	if (answer == SESSION_OVER) {
+		client_end(client, (enum fault)client->session.fault);
+		return;
+	}
+	keep_rest(client, input);
+	if (pool->congested && !client->stall_spent && client->state == CLIENT_OPEN)
+		stall(client);
+}
+
+void client_resume(struct client *client)
+{
+	ssize_t length;
+
+	list_remove(&client->stalled_link);
+	client->stalled_until_ms = 0;
+	watch(client, client->source.want | POLLER_READ);
+	length = take_rest(client);
+	if (length < 0)
+		client_drop(client, FAULT_MEMORY);
+	else if (length > 0 && client->state == CLIENT_OPEN)
+		feed(client, (struct slice){client->server->input, (size_t)length});
+}
+
+static void read_input(struct client *client)
+{
+	struct server *server = client->server;
+	struct room room = session_room(&client->session);
+	size_t first = room.length > 0 ? 0 : 1;
+	ssize_t before = take_rest(client);
+	struct stream_room rooms[2];
+	size_t direct;
+	ssize_t got;
+
+	if (before < 0) {
+		client_drop(client, FAULT_MEMORY);
+		return;
+	}
+	rooms[0] = (struct stream_room){room.bytes, room.length};
+	rooms[1] = (struct stream_room){server->input + before, SERVER_READ_BYTES};
+	got = stream_read(&client->stream, &rooms[first], 2 - first);
+	client->stall_spent = false;
+	if (got <= 0) {
+		/* What was kept has to be kept again. */
+		if (got == -EAGAIN || got == -EWOULDBLOCK || got == -EINTR)
+			keep_rest(client, (struct slice){server->input, (size_t)before});
+		else if (got == 0)
+			end_of_input(client);
+		else
+			client_drop(client, FAULT_READ);
+		return;
+	}
+	direct = (size_t)got < room.length ? (size_t)got : room.length;
+	if (direct > 0 && session_filled(&client->session, direct) == SESSION_OVER) {
+		client_end(client, (enum fault)client->session.fault);
+		return;
+	}
+	feed(client, (struct slice){server->input, (size_t)before + (size_t)got - direct});
+}
+
+static void throw_away_input(struct client *client)
+{
+	struct stream_room room = {client->server->input, SERVER_READ_BYTES};
+	ssize_t got = stream_read(&client->stream, &room, 1);
+
+	if (got <= 0 && got != -EAGAIN && got != -EWOULDBLOCK && got != -EINTR)
+		client_drop(client, FAULT_NONE);
+}
+
+static void on_ready(struct source *source, unsigned ready)
+{
+	struct client *client = container_of(source, struct client, source);
+
+	if (ready & POLLER_WRITE)
+		client_flush(client);
+	if (!(ready & source->want & POLLER_READ))
+		return;
+	if (client->state == CLIENT_OPEN)
+		read_input(client);
+	else if (client->state == CLIENT_LINGERING)
+		throw_away_input(client);
+}
+
+struct client *client_new(struct server *server, const struct listener *listener, int fd,
+			  const struct peer *peer)
+{
+	struct client *client = malloc(sizeof(*client));
+	struct stream stream = stream_plain(fd);
+
+	if (!client) {
+		stream_close(&stream);
+		return NULL;
+	}
+	*client = (struct client){
+		.source = {.fd = fd, .ready = on_ready},
+		.stream = stream,
+		.timer = {.expired = on_timer},
+		.server = server,
+		.listener = listener,
+		.cid = ++server->last_cid,
+		.last_in_ms = server->loop.now_ms,
+		.ping_due_ms = server->loop.now_ms + (uint64_t)server->options->ping_interval_ms,
+		.peer = *peer,
+	};
+	session_init(&client->session, &server->router, &server->limits);
+	list_append(&server->clients, &client->link);
+	list_init(&client->stalled_link);
+	server->connections++;
+	server->has_changed = true;
+	client_log(client, LOG_LEVEL_DEBUG, NULL, "Client connection created");
+	client_send_info(client, false);
+	watch(client, POLLER_READ);
+	if (client->state == CLIENT_OPEN)
+		arm(client);
+	return client;
+}
+
+void client_free(struct client *client)
+{
+	list_remove(&client->link);
+	if (client->rest)
+		pool_return_chunk(&client->server->pool, client->rest);
+	session_fini(&client->session);
+	stream_close(&client->stream);
+	free(client);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One connected socket: reads, feeds the session, flushes its outbox, closes.
+ *
+ * When the session is over the client hears no more of it: what is queued is flushed, the sending
+ * side is shut, and what still arrives is thrown away for a moment, since a socket closed with
+ * unread bytes in it would take the last -ERR with it.
+ */
+#pragma once
+
+#include "base/list.h"
+#include "broker/session.h"
+#include "os/address.h"
+#include "os/loop.h"
+#include "os/stream.h"
+
+struct server;
+struct listener;
+
+enum client_state {
+	CLIENT_OPEN,
+	CLIENT_FLUSHING,  /* the session is over; the outbox is not yet empty */
+	CLIENT_LINGERING, /* all is sent; what comes in is thrown away */
+	CLIENT_DEAD,      /* in server.dead, freed when the turn ends */
+};
+
+struct client {
+	struct session session;
+	struct source source;
+	struct stream stream;
+	struct timer timer;       /* the next of the moments below */
+	struct list link;         /* server.clients, or server.dead */
+	struct list stalled_link; /* server.stalled */
+	struct server *server;
+	const struct listener *listener;
+	struct chunk *rest;       /* input that is not whole yet; NULL: none */
+	uint64_t cid;
+	uint64_t ping_due_ms;
+	uint64_t last_in_ms;      /* when something came that counts as activity */
+	uint64_t rtt_started_ms;  /* when the last PING went out; 0: never */
+	uint64_t deadline_ms;     /* of writing, or of lingering; 0: none */
+	uint64_t deadline_bytes;  /* what must be written by then, counted like `written` */
+	uint64_t written;         /* bytes, since the beginning */
+	uint64_t stalled_until_ms; /* not read from until then; 0: not stalled */
+	struct peer peer;
+	uint32_t pings_out;       /* unanswered */
+	uint8_t state;
+	bool has_rtt;             /* it answered once, or sent CONNECT */
+	bool input_ended;         /* it has closed its sending side */
+	bool stall_spent;         /* it was stalled for what was last read */
+};
+
+/* Takes the descriptor. NULL without memory; the descriptor is closed then. */
+struct client *client_new(struct server *server, const struct listener *listener, int fd,
+			  const struct peer *peer);
+
+/* When the turn has ended. */
+void client_free(struct client *client);
+
+static inline struct client *client_of(struct outbox *outbox)
+{
+	return container_of(container_of(outbox, struct session, outbox), struct client, session);
+}
+
+/* Sends what it can of the outbox. */
+void client_flush(struct client *client);
+
+/* What came in meanwhile is dealt with, and reading goes on. */
+void client_resume(struct client *client);
+
+/* Sends INFO again, to those who understand that. */
+void client_send_info(struct client *client, bool connect_info);
+
+/* Ends the session with a fault; what is queued is still sent. */
+void client_end(struct client *client, enum fault fault);
+
+/* Closes now: nothing more is sent. */
+void client_drop(struct client *client, enum fault fault);

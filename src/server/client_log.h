@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a client appears in the log and in the trace.
+ */
+#pragma once
+
+#include "broker/trace.h"
+#include "os/log.h"
+#include "proto/fault.h"
+
+struct client;
+struct server;
+
+/* The text is preceded by who it is about. `reason` may be NULL. */
+__attribute__((format(printf, 4, 5))) void client_log(const struct client *client,
+						       enum log_level level, const char *reason,
+						       const char *format, ...);
+
+/* Why it ended, at the priority that fits. */
+void client_log_end(const struct client *client, enum fault fault);
+
+/* The watcher of struct trace; `trace` is server.trace. */
+void client_log_line(struct trace *trace, const struct outbox *whose, enum trace_way way,
+		     struct slice verb, struct slice text);

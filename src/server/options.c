@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum kind {
+	KIND_TEXT,
+	KIND_LISTEN,   /* a text, any number of times */
+	KIND_NUMBER,
+	KIND_SIZE,     /* a number that may end in k, MB, GiB, … */
+	KIND_DURATION, /* 2m, 1h30m, 500ms; a plain number is seconds */
+	KIND_FLAG,
+	KIND_DEBUG_TRACE,
+	KIND_VERSION,
+	KIND_HELP,
+	KIND_SIGNAL,
+	KIND_MISSING,  /* `help` says which feature is not there */
+};
+
+enum { NAMES_MAX = 3 };
+
+#define AT(member) offsetof(struct options, member)
+#define SECOND INT64_C(1000)
+#define DAY (24 * 60 * 60 * SECOND)
+#define SIZE_LARGEST INT64_C(999999999) /* nine digits, as the protocol has them */
+
+/* Every option; a new one is a row here and a line in minats(8). */
+static const struct row {
+	const char *names[NAMES_MAX];
+	enum kind kind;
+	size_t at;
+	int64_t least, most;
+	const char *value; /* how the help calls it */
+	const char *help;
+} rows[] = {
+	{{"a", "addr", "net"}, KIND_TEXT, AT(host), 0, 0, "HOST", "address to listen on (0.0.0.0)"},
+	{{"p", "port"}, KIND_NUMBER, AT(port), -1, 65535, "PORT", "port (4222; -1: any free one)"},
+	{{"listen"}, KIND_LISTEN, AT(listen), 0, 0, "WHERE",
+	 "HOST:PORT, PORT or unix:PATH; may be given several times"},
+	{{"inetd"}, KIND_FLAG, AT(inetd), 0, 0, NULL, "standard input is the listening socket"},
+	{{"n", "name", "server_name"}, KIND_TEXT, AT(name), 0, 0, "NAME", "server name"},
+	{{"client_advertise"}, KIND_TEXT, AT(client_advertise), 0, 0, "HOST[:PORT]",
+	 "address that clients are told"},
+	{{"P", "pid"}, KIND_TEXT, AT(pid_file), 0, 0, "FILE", "write the process id there"},
+	{{"ports_file_dir"}, KIND_TEXT, AT(ports_file_dir), 0, 0, "DIR",
+	 "write minats_PID.ports there"},
+	{{"l", "log"}, KIND_TEXT, AT(log_file), 0, 0, "FILE", "log to a file (SIGUSR1 reopens it)"},
+	{{"s", "syslog"}, KIND_FLAG, AT(syslog), 0, 0, NULL, "log to syslog"},
+	{{"T", "logtime"}, KIND_FLAG, AT(logtime), 0, 0, NULL, "time in log lines (true)"},
+	{{"logtime_utc"}, KIND_FLAG, AT(logtime_utc), 0, 0, NULL, "that time in UTC"},
+	{{"D", "debug"}, KIND_FLAG, AT(debug), 0, 0, NULL, "log connections and timers"},
+	{{"V", "trace"}, KIND_FLAG, AT(trace), 0, 0, NULL, "log every protocol line"},
+	{{"VV"}, KIND_FLAG, AT(trace), 0, 0, NULL, "the same"},
+	{{"DV", "DVV"}, KIND_DEBUG_TRACE, 0, 0, 0, NULL, "both"},
+	{{"max_traced_msg_len"}, KIND_SIZE, AT(max_traced_msg_len), 0, SIZE_LARGEST, "BYTES",
+	 "cut traced payloads (0: never)"},
+	{{"max_payload"}, KIND_SIZE, AT(max_payload), 1, SIZE_LARGEST, "BYTES",
+	 "largest message (1MB)"},
+	{{"max_control_line"}, KIND_SIZE, AT(max_control_line), 64, 64 << 20, "BYTES",
+	 "longest arguments of an operation (4096)"},
+	{{"max_connections"}, KIND_NUMBER, AT(max_connections), 1, INT32_MAX, "N",
+	 "most clients (65536)"},
+	{{"max_subscriptions"}, KIND_NUMBER, AT(max_subscriptions), 0, INT32_MAX, "N",
+	 "most subscriptions of a client (0: no limit)"},
+	{{"max_subscription_tokens", "max_sub_tokens"}, KIND_NUMBER, AT(max_subscription_tokens), 0,
+	 255, "N", "most tokens of a subscription's subject (0: no limit)"},
+	{{"max_pending"}, KIND_SIZE, AT(max_pending), 1, INT32_MAX, "BYTES",
+	 "most bytes waiting for a client (64MB)"},
+	{{"write_deadline"}, KIND_DURATION, AT(write_deadline_ms), 1, DAY, "TIME",
+	 "how long a client may take to read what waits (10s)"},
+	{{"ping_interval"}, KIND_DURATION, AT(ping_interval_ms), 1, DAY, "TIME",
+	 "time between PINGs to a silent client (2m)"},
+	{{"ping_max"}, KIND_NUMBER, AT(ping_max), 1, INT32_MAX, "N",
+	 "unanswered PINGs before it is stale (2)"},
+	{{"lame_duck_duration"}, KIND_DURATION, AT(lame_duck_duration_ms), 30 * SECOND, DAY, "TIME",
+	 "over how long clients are sent away after SIGUSR2 (2m)"},
+	{{"lame_duck_grace_period"}, KIND_DURATION, AT(lame_duck_grace_ms), 0, DAY, "TIME",
+	 "how long before the first goes (10s)"},
+	{{"no_header_support"}, KIND_FLAG, AT(no_header_support), 0, 0, NULL,
+	 "no message headers"},
+	{{"sl", "signal"}, KIND_SIGNAL, AT(signal), 0, 0, "COMMAND[=PID]",
+	 "send stop, quit, term, reopen, reload or ldm to a running minats"},
+	{{"v", "version"}, KIND_VERSION, 0, 0, 0, NULL, "show the version"},
+	{{"h", "help"}, KIND_HELP, 0, 0, 0, NULL, "show this"},
+	{{"c", "config"}, KIND_MISSING, 0, 0, 0, NULL, "a configuration file"},
+	{{"t"}, KIND_MISSING, 0, 0, 0, NULL, "a configuration file"},
+	{{"m", "http_port"}, KIND_MISSING, 0, 0, 0, NULL, "monitoring"},
+	{{"ms", "https_port"}, KIND_MISSING, 0, 0, 0, NULL, "monitoring"},
+	{{"user", "pass", "auth"}, KIND_MISSING, 0, 0, 0, NULL, "authentication"},
+	{{"tls", "tlsverify", "help_tls"}, KIND_MISSING, 0, 0, 0, NULL, "TLS"},
+	{{"tlscert", "tlskey", "tlscacert"}, KIND_MISSING, 0, 0, 0, NULL, "TLS"},
+	{{"js", "jetstream"}, KIND_MISSING, 0, 0, 0, NULL, "JetStream"},
+	{{"sd", "store_dir"}, KIND_MISSING, 0, 0, 0, NULL, "JetStream"},
+	{{"routes", "cluster", "cluster_listen"}, KIND_MISSING, 0, 0, 0, NULL, "clustering"},
+	{{"cluster_name", "cluster_advertise"}, KIND_MISSING, 0, 0, 0, NULL, "clustering"},
+	{{"no_advertise", "connect_retries"}, KIND_MISSING, 0, 0, 0, NULL, "clustering"},
+	{{"r", "remote_syslog"}, KIND_MISSING, 0, 0, 0, NULL, "logging to a remote syslog"},
+	{{"log_size_limit"}, KIND_MISSING, 0, 0, 0, NULL,
+	 "rotation of its own (rename the file and send SIGUSR1)"},
+	{{"profile"}, KIND_MISSING, 0, 0, 0, NULL, "a profiling port"},
+};
+
+enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+
+static const struct options defaults = {
+	.logtime = true,
+	.max_payload = 1 << 20,
+	.max_control_line = 4096,
+	.max_connections = 65536,
+	.max_pending = 64 << 20,
+	.ping_interval_ms = 120 * SECOND,
+	.ping_max = 2,
+	.write_deadline_ms = 10 * SECOND,
+	.lame_duck_duration_ms = 120 * SECOND,
+	.lame_duck_grace_ms = 10 * SECOND,
+};
+
+__attribute__((format(printf, 2, 3))) static int fail(char why[512], const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(why, 512, format, arguments);
+	va_end(arguments);
+	return 1;
+}
+
+/* Values. */
+
+static bool read_whole_number(const char **text, int64_t *number)
+{
+	char *end;
+
+	if (!isdigit((unsigned char)**text) && **text != '-')
+		return false;
+	errno = 0;
+	*number = strtoll(*text, &end, 10);
+	if (errno || end == *text)
+		return false;
+	*text = end;
+	return true;
+}
+
+static bool read_number(const char *text, int64_t *number)
+{
+	return read_whole_number(&text, number) && !*text;
+}
+
+/* k is a thousand, kb, ki and kib are 1024, and so on (PROTOCOL 9.2, integers). */
+static bool read_size(const char *text, int64_t *number)
+{
+	static const char letters[] = "kmgt";
+	const char *letter;
+	int64_t factor;
+
+	if (!read_whole_number(&text, number))
+		return false;
+	if (!*text)
+		return true;
+	letter = strchr(letters, tolower((unsigned char)*text));
+	if (!letter)
+		return false;
+	if (strcasecmp(text + 1, "b") != 0 && strcasecmp(text + 1, "i") != 0 &&
+	    strcasecmp(text + 1, "ib") != 0 && text[1])
+		return false;
+	for (factor = 1; letter >= letters; letter--)
+		factor *= text[1] ? 1024 : 1000;
+	return !__builtin_mul_overflow(*number, factor, number);
+}
+
+static bool read_unit(const char **text, int64_t *unit_ms)
+{
+	static const struct {
+		const char *name;
+		int64_t ms;
+	} units[] = {{"ms", 1}, {"s", SECOND}, {"m", 60 * SECOND}, {"h", 3600 * SECOND}};
+
+	for (size_t at = 0; at < sizeof(units) / sizeof(units[0]); at++) {
+		size_t length = strlen(units[at].name);
+
+		if (strncmp(*text, units[at].name, length) != 0)
+			continue;
+		*text += length;
+		*unit_ms = units[at].ms;
+		return true;
+	}
+	return false;
+}
+
+static bool read_duration(const char *text, int64_t *ms)
+{
+	int64_t total = 0;
+	int64_t value, unit;
+
+	if (read_number(text, &value))
+		return !__builtin_mul_overflow(value, SECOND, ms);
+	while (*text) {
+		double part;
+		char *end;
+
+		if (!isdigit((unsigned char)*text))
+			return false;
+		part = strtod(text, &end);
+		text = end;
+		if (!read_unit(&text, &unit) || part > 1e9)
+			return false;
+		total += (int64_t)(part * (double)unit);
+	}
+	*ms = total;
+	return true;
+}
+
+static bool read_flag(const char *text, bool *flag)
+{
+	static const struct {
+		const char *text;
+		bool value;
+	} words[] = {{"true", true},   {"1", true},   {"t", true},
+		     {"false", false}, {"0", false}, {"f", false}};
+
+	for (size_t at = 0; at < sizeof(words) / sizeof(words[0]); at++) {
+		if (strcasecmp(text, words[at].text) != 0)
+			continue;
+		*flag = words[at].value;
+		return true;
+	}
+	return false;
+}
+
+/* Options. */
+
+static const struct row *find_row(const char *name, size_t length)
+{
+	for (size_t row = 0; row < ROWS; row++)
+		for (size_t at = 0; at < NAMES_MAX && rows[row].names[at]; at++)
+			if (strlen(rows[row].names[at]) == length &&
+			    strncmp(rows[row].names[at], name, length) == 0)
+				return &rows[row];
+	return NULL;
+}
+
+static bool takes_value(const struct row *row)
+{
+	return row->kind <= KIND_DURATION || row->kind == KIND_SIGNAL;
+}
+
+static void print_range(const struct row *row, char text[64])
+{
+	if (row->kind == KIND_DURATION)
+		snprintf(text, 64, "%gs to %gs", (double)row->least / SECOND,
+			 (double)row->most / SECOND);
+	else
+		snprintf(text, 64, "%" PRId64 " to %" PRId64, row->least, row->most);
+}
+
+static int set_number(struct options *options, const struct row *row, const char *option,
+		      const char *value, char why[512])
+{
+	static const char *const expected[] = {
+		[KIND_NUMBER] = "a number",
+		[KIND_SIZE] = "a size such as 4096, 64k or 1MB",
+		[KIND_DURATION] = "a time such as 30s, 2m or 500ms",
+	};
+	int64_t *to = (int64_t *)(void *)((char *)options + row->at);
+	char range[64];
+	bool good;
+
+	if (row->kind == KIND_NUMBER)
+		good = read_number(value, to);
+	else if (row->kind == KIND_SIZE)
+		good = read_size(value, to);
+	else
+		good = read_duration(value, to);
+	if (good && *to >= row->least && *to <= row->most)
+		return 0;
+	print_range(row, range);
+	return fail(why, "option %s: \"%s\" is not %s from %s", option, value, expected[row->kind],
+		    range);
+}
+
+static int set_value(struct options *options, const struct row *row, const char *option,
+		     const char *value, char why[512])
+{
+	void *to = (char *)options + row->at;
+
+	switch (row->kind) {
+	case KIND_TEXT:
+	case KIND_SIGNAL:
+		if (!*value)
+			return fail(why, "option %s: its value is empty", option);
+		*(const char **)to = value;
+		if (row->kind == KIND_SIGNAL)
+			options->action = OPTIONS_SEND_SIGNAL;
+		return 0;
+	case KIND_LISTEN:
+		if (options->listen_count == OPTIONS_LISTEN_MAX)
+			return fail(why, "option %s: more than %d addresses", option,
+				    OPTIONS_LISTEN_MAX);
+		options->listen[options->listen_count++] = value;
+		return 0;
+	default:
+		return set_number(options, row, option, value, why);
+	}
+}
+
+static int set_flag(struct options *options, const struct row *row, const char *option,
+		    const char *value, char why[512])
+{
+	bool flag = true;
+
+	if (value && !read_flag(value, &flag))
+		return fail(why, "option %s: \"%s\" is not true or false", option, value);
+	if (row->kind == KIND_DEBUG_TRACE)
+		options->debug = options->trace = flag;
+	else if (row->kind == KIND_VERSION)
+		options->action = flag ? OPTIONS_SHOW_VERSION : options->action;
+	else if (row->kind == KIND_HELP)
+		options->action = flag ? OPTIONS_SHOW_HELP : options->action;
+	else
+		*(bool *)((char *)options + row->at) = flag;
+	return 0;
+}
+
+/* One option, and its value if that is the next word. */
+static int read_option(struct options *options, int argc, char *const argv[], int *at,
+		       char why[512])
+{
+	const char *word = argv[(*at)++];
+	const char *name = word + (word[1] == '-' ? 2 : 1);
+	size_t length = strcspn(name, "=");
+	const char *value = name[length] ? name + length + 1 : NULL;
+	const struct row *row = find_row(name, length);
+	char option[64];
+
+	snprintf(option, sizeof(option), "%.*s", (int)(length + (size_t)(name - word)), word);
+	if (!row)
+		return fail(why, "unknown option %s (minats -h shows all)", option);
+	if (row->kind == KIND_MISSING)
+		return fail(why, "option %s: minats has no %s", option,
+			    strncmp(row->help, "a ", 2) == 0 ? row->help + 2 : row->help);
+	if (!takes_value(row))
+		return set_flag(options, row, option, value, why);
+	if (!value && *at == argc)
+		return fail(why, "option %s needs a value: %s", option, row->value);
+	return set_value(options, row, option, value ? value : argv[(*at)++], why);
+}
+
+static int read_command(struct options *options, const char *word, char why[512])
+{
+	if (strcasecmp(word, "version") == 0)
+		options->action = OPTIONS_SHOW_VERSION;
+	else if (strcasecmp(word, "help") == 0)
+		options->action = OPTIONS_SHOW_HELP;
+	else
+		return fail(why, "unrecognized command: \"%s\"", word);
+	return 0;
+}
+
+/* What no option alone can tell. */
+static int check(const struct options *options, char why[512])
+{
+	if (options->max_payload > options->max_pending)
+		return fail(why, "option --max_payload: %" PRId64 " is more than max_pending (%" PRId64
+				 ")", options->max_payload, options->max_pending);
+	if (options->lame_duck_grace_ms >= options->lame_duck_duration_ms)
+		return fail(why, "option --lame_duck_grace_period: %gs is not less than "
+				 "lame_duck_duration (%gs)",
+			    (double)options->lame_duck_grace_ms / SECOND,
+			    (double)options->lame_duck_duration_ms / SECOND);
+	if (options->name && strpbrk(options->name, " \t\r\n"))
+		return fail(why, "option --name: \"%s\" has blanks in it", options->name);
+	if (options->client_advertise &&
+	    strspn(options->client_advertise,
+		   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]%") !=
+		    strlen(options->client_advertise))
+		return fail(why, "option --client_advertise: \"%s\" is not a host and port",
+			    options->client_advertise);
+	if (options->inetd && options_given_address(options))
+		return fail(why, "option %s: with --inetd the socket comes from outside",
+			    options_given_address(options));
+	if (options->listen_count > 0 && (options->host || options->port))
+		return fail(why, "option --listen: give it alone, without --addr and --port");
+	return 0;
+}
+
+int options_read(struct options *options, int argc, char *const argv[], char why[512])
+{
+	int error = 0;
+	int at = 1;
+
+	*options = defaults;
+	while (at < argc && error == 0) {
+		if (argv[at][0] == '-' && argv[at][1])
+			error = read_option(options, argc, argv, &at, why);
+		else
+			error = read_command(options, argv[at++], why);
+	}
+	return error ? error : check(options, why);
+}
+
+const char *options_given_address(const struct options *options)
+{
+	if (options->listen_count > 0)
+		return "--listen";
+	if (options->host && options->port)
+		return "--addr and --port";
+	return options->host ? "--addr" : options->port ? "--port" : NULL;
+}
+
+void options_show_help(void)
+{
+	puts("Usage: minats [options]\n\nA NATS message broker. Options, with one dash or two:\n");
+	for (size_t row = 0; row < ROWS && rows[row].kind != KIND_MISSING; row++) {
+		char names[80] = "";
+		size_t length = 0;
+
+		for (size_t at = 0; at < NAMES_MAX && rows[row].names[at]; at++)
+			length += (size_t)snprintf(names + length, sizeof(names) - length, "%s%s%s",
+						   at ? ", " : "",
+						   rows[row].names[at][1] ? "--" : "-",
+						   rows[row].names[at]);
+		if (rows[row].value)
+			snprintf(names + length, sizeof(names) - length, " %s", rows[row].value);
+		printf("  %-38s %s\n", names, rows[row].help);
+	}
+	puts("\nminats(8) tells more.");
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The daemon: owns the loop, the router and the clients; ends turns; drains and stops.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "broker/pool.h"
+#include "broker/router.h"
+#include "broker/session.h"
+#include "broker/trace.h"
+#include "os/address.h"
+#include "os/loop.h"
+#include "server/options.h"
+
+struct log;
+struct listener;
+
+enum {
+	SERVER_READ_BYTES = 65536,
+	SERVER_ID = 56, /* characters; like a public key of nats-server's kind */
+};
+
+struct server {
+	const struct options *options;
+	struct log *log;
+	struct loop loop;
+	struct pool pool;
+	struct router router;
+	struct limits limits;
+	struct trace trace;
+	struct list clients;
+	struct list dead;      /* clients to be freed when the turn ends */
+	struct list stalled;   /* clients not read from, for their receivers' sake */
+	struct list listeners;
+	struct timer trim;
+	struct timer status;
+	struct timer watchdog;
+	struct timer lame_duck;
+	struct buf info;       /* the part of INFO that all clients get */
+	const char *advertised_host; /* NULL: the listener's */
+	char advertised_text[ADDRESS_TEXT];
+	int advertised_port;
+	char id[SERVER_ID + 1];
+	uint64_t max_connections;
+	uint64_t connections;
+	uint64_t last_cid;
+	uint64_t watchdog_ms;  /* 0: none */
+	uint64_t trim_seen;    /* pool.taken when last looked at */
+	uint64_t status_messages; /* in and out, when the status was last told */
+	uint64_t status_ms;
+	bool is_lame_duck;
+	bool is_stopping;
+	bool wakes_stalled;    /* when the turn ends */
+	bool is_watched;       /* a supervisor shows our status */
+	bool has_changed;      /* a client came or went since the status was last told */
+	/* All input goes through here; it is empty between two clients. What a client keeps of its
+	   input from one read to the next comes first. */
+	char *input;
+	size_t input_capacity;
+};
+
+/* 0, or -errno with `why`. The options and the log must outlive the server. */
+int server_init(struct server *server, const struct options *options, struct log *log,
+		char why[256]);
+void server_fini(struct server *server);
+
+/* All listeners are open: clients are let in, and the supervisor is told. 0 or -errno. */
+int server_start(struct server *server);
+
+/* A socket on which clients arrive; the descriptor is taken. 0 or -ENOMEM. */
+int server_add_listener(struct server *server, int fd, bool adopted);
+
+/* Serves until a signal stops it. 0 or -errno. */
+int server_run(struct server *server);
+
+/* For clients. */
+
+/* The INFO for this client's place, appended. 0 or -ENOMEM. */
+int server_info(const struct server *server, const struct listener *listener, uint64_t cid,
+		const struct peer *peer, bool connect_info, struct buf *out);
+
+/* Flushes those outboxes that should not wait. */
+void server_flush_hot(struct server *server);
+
+/* A receiver that was nearly full no longer is: those who were stalled for it go on soon. */
+void server_wake_stalled(struct server *server);
+
+/* Room for `length` bytes in `input`. 0 or -ENOMEM. */
+int server_reserve_input(struct server *server, size_t length);

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/sockets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "os/listener.h"
+#include "os/log.h"
+#include "os/supervisor.h"
+#include "server/server.h"
+
+enum { SOCKETS_MAX = 64 };
+
+__attribute__((format(printf, 2, 3))) static int fail(char why[SOCKETS_WHY], const char *format,
+						       ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(why, SOCKETS_WHY, format, arguments);
+	va_end(arguments);
+	return 1;
+}
+
+static int adopt(struct server *server, int fd, const char *name, char why[SOCKETS_WHY])
+{
+	char problem[256];
+
+	if (!listener_is_usable(fd, problem))
+		return fail(why, "inherited descriptor %d%s%s%s is %s: minats needs a listening stream "
+				 "socket (in a socket unit: ListenStream=, Accept=no)",
+			    fd, *name ? " (\"" : "", name, *name ? "\")" : "", problem);
+	if (server_add_listener(server, fd, true) < 0)
+		return fail(why, "out of memory");
+	return 0;
+}
+
+/* Somebody who gives a port and does not get it should not have to guess why. */
+static void say_without_effect(const struct server *server)
+{
+	const char *given = options_given_address(server->options);
+
+	if (given)
+		log_write(server->log, LOG_LEVEL_WARNING, NULL,
+			  "Option %s has no effect: the sockets come from the supervisor", given);
+}
+
+static int adopt_all(struct server *server, const struct supervisor_socket *sockets, int count,
+		     char why[SOCKETS_WHY])
+{
+	int error = 0;
+
+	for (int at = 0; at < count && error == 0; at++)
+		error = adopt(server, sockets[at].fd, sockets[at].name, why);
+	if (error == 0)
+		say_without_effect(server);
+	return error;
+}
+
+static int open_one(struct server *server, const char *host, int port, char why[SOCKETS_WHY])
+{
+	char problem[256];
+	int fd = listener_open(host, (uint16_t)(port < 0 ? 0 : port), problem);
+
+	if (fd < 0)
+		return fail(why, "cannot %s", problem);
+	if (server_add_listener(server, fd, false) < 0)
+		return fail(why, "out of memory");
+	return 0;
+}
+
+static int open_where(struct server *server, const char *where, char why[SOCKETS_WHY])
+{
+	char host[ADDRESS_TEXT] = "";
+	int port = OPTIONS_DEFAULT_PORT;
+
+	if (strncmp(where, "unix:", 5) == 0)
+		return open_one(server, where, 0, why);
+	if (!address_split(where, host, &port))
+		return fail(why, "option --listen: \"%s\" is not HOST:PORT, PORT or unix:PATH", where);
+	return open_one(server, host, port ? port : OPTIONS_DEFAULT_PORT, why);
+}
+
+static int open_given(struct server *server, char why[SOCKETS_WHY])
+{
+	const struct options *options = server->options;
+	int error = 0;
+
+	for (uint32_t at = 0; at < options->listen_count && error == 0; at++)
+		error = open_where(server, options->listen[at], why);
+	if (options->listen_count > 0)
+		return error;
+	return open_one(server, options->host ? options->host : "",
+			options->port ? (int)options->port : OPTIONS_DEFAULT_PORT, why);
+}
+
+/*
+ * inetd gives the socket as standard input, output and error. Those go elsewhere: a stray byte
+ * written there would be an error on a listening socket.
+ */
+static int adopt_standard_input(struct server *server, char why[SOCKETS_WHY])
+{
+	char problem[256];
+	int nothing;
+	int fd;
+
+	if (!listener_is_usable(STDIN_FILENO, problem))
+		return fail(why, "option --inetd: standard input is %s: minats needs the listening "
+				 "socket (in inetd.conf: wait)", problem);
+	fd = dup(STDIN_FILENO);
+	nothing = open("/dev/null", O_RDWR);
+	if (fd < 0 || nothing < 0)
+		return fail(why, "option --inetd: %s", strerror(errno));
+	for (int standard = STDIN_FILENO; standard <= STDERR_FILENO; standard++)
+		dup2(nothing, standard);
+	close(nothing);
+	return adopt(server, fd, "", why);
+}
+
+int sockets_open(struct server *server, char why[SOCKETS_WHY])
+{
+	struct supervisor_socket sockets[SOCKETS_MAX];
+	int count;
+
+	if (server->options->inetd)
+		return adopt_standard_input(server, why);
+	count = supervisor_sockets(sockets, SOCKETS_MAX);
+	if (count < 0)
+		return fail(why, "inherited descriptors: %s", strerror(-count));
+	if (count > 0)
+		return adopt_all(server, sockets, count, why);
+	return open_given(server, why);
+}

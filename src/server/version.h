@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * minats' own version. What clients may rely on is HANDSHAKE_LEVEL.
+ */
+#pragma once
+
+#define VERSION "0.1.0"
