@@ -104,6 +104,13 @@ $(BUILD)/tests/tools/countalloc.so: tests/tools/countalloc.c $(BUILD)/flags
 
 tools: $(BUILD)/tests/tools/countalloc.so
 
+# For tests/portable.sh and tests/run: what this configuration compiles, and the unit tests.
+sources:
+	@echo $(SOURCES)
+
+list-units:
+	@echo $(UNITS)
+
 run: all
 	$(BUILD)/minats
 
@@ -116,7 +123,8 @@ bench: all $(BUILD)/tests/bench/load $(BUILD)/tests/bench/relay
 
 lint:
 	mandoc -Tlint -Wwarning man/minats.8
-	shellcheck -x $$(git ls-files '*.bash' '*.sh' packaging/bootstrap tests/run tests/clients/install .ci/run)
+	shellcheck -x packaging/bootstrap .ci/run tests/run tests/clients/install tests/*.sh \
+		tests/*.bash tests/systemd/*.bash
 
 install: all
 	install -Dm755 $(BUILD)/minats $(DESTDIR)$(BINDIR)/minats
@@ -144,7 +152,7 @@ help:
 	@echo 'clean              remove $(BUILD)/'
 	@echo 'tests/run          the whole suite, as CI runs it'
 
-.PHONY: all units tools run check bench lint install uninstall clean help FORCE
+.PHONY: all units tools sources list-units run check bench lint install uninstall clean help FORCE
 .DELETE_ON_ERROR:
 
 -include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)

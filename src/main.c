@@ -99,11 +99,14 @@ static int serve(struct server *server)
 
 static int run(const struct options *options)
 {
-	struct log *log = start_log(options);
+	char why[SOCKETS_WHY];
 	struct server server;
-	char why[256];
+	struct log *log;
 	int code;
 
+	if (sockets_check(options, why))
+		return complain(why);
+	log = start_log(options);
 	if (!log)
 		return EXIT_FAILURE;
 	log_write(log, LOG_LEVEL_INFO, NULL, "Starting minats");

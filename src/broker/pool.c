@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { PAYLOAD_LEAST = 4096 };
+enum { PAYLOAD_LEAST = 4096, PAYLOAD_LINE = 512 };
 
 void pool_init(struct pool *pool, size_t limit_bytes)
 {
@@ -94,12 +94,17 @@ void pool_return_chunk(struct pool *pool, struct chunk *chunk)
 	pool->spare_bytes += size;
 }
 
+static size_t class_capacity(size_t class)
+{
+	return ((size_t)PAYLOAD_LEAST << class) + PAYLOAD_LINE;
+}
+
 /* Which size of payload holds `length` bytes; PAYLOAD_CLASSES: none that is kept. */
 static size_t payload_class(size_t length)
 {
 	size_t class = 0;
 
-	while (class < PAYLOAD_CLASSES && ((size_t)PAYLOAD_LEAST << class) < length)
+	while (class < PAYLOAD_CLASSES && class_capacity(class) < length)
 		class++;
 	return class;
 }
@@ -107,7 +112,7 @@ static size_t payload_class(size_t length)
 struct payload *pool_take_payload(struct pool *pool, size_t length)
 {
 	size_t class = payload_class(length);
-	size_t capacity = class < PAYLOAD_CLASSES ? (size_t)PAYLOAD_LEAST << class : length;
+	size_t capacity = class < PAYLOAD_CLASSES ? class_capacity(class) : length;
 	struct payload *payload = class < PAYLOAD_CLASSES ? pool->payloads[class] : NULL;
 
 	pool->taken++;

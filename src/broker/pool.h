@@ -17,7 +17,7 @@ enum {
 	POOL_SPARE_BYTES = 8 << 20,
 	CHUNK_SMALL = 1024,  /* what a chunk takes of memory, its head included */
 	CHUNK_LARGE = 16384,
-	PAYLOAD_CLASSES = 16, /* 4 KiB << class */
+	PAYLOAD_CLASSES = 16, /* 4 KiB << class, and room for a line before it */
 };
 
 /*

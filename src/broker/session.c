@@ -318,7 +318,7 @@ static enum step begin_inbound(struct session *session, const struct op *op, str
 	to = writer_copy(to, SLICE("\r\n"));
 	to = writer_copy(to, start);
 	session->inbound = payload;
-	session->inbound_verb = op->verb;
+	session->inbound_verb = (uint8_t)op->verb;
 	session->inbound_line = (uint32_t)line.length;
 	session->inbound_length = (uint32_t)length;
 	session->inbound_filled = (uint32_t)(to - payload->bytes);

@@ -29,7 +29,7 @@ static int fail(char why[256], const char *what, const char *where)
 {
 	int error = errno;
 
-	snprintf(why, 256, "%s %s: %s", what, where, strerror(error));
+	snprintf(why, 256, "%s%s: %s", what, where, strerror(error));
 	return -error;
 }
 
@@ -68,17 +68,17 @@ static int open_unix(const char *path, char why[256])
 
 	if (!*path || strlen(path) >= sizeof(address.sun_path)) {
 		errno = *path ? ENAMETOOLONG : EINVAL;
-		return fail(why, "listen on", path);
+		return fail(why, "listen on " UNIX_PREFIX, path);
 	}
 	strcpy(address.sun_path, path);
 	fd = new_socket(AF_UNIX, 0);
 	if (fd < 0)
-		return fail(why, "create a Unix socket for", path);
+		return fail(why, "create a socket for " UNIX_PREFIX, path);
 	if ((bind(fd, any, sizeof(address)) == 0 ||
 	     (errno == EADDRINUSE && remove_stale(&address) &&
 	      bind(fd, any, sizeof(address)) == 0)) && listen(fd, BACKLOG) == 0)
 		return fd;
-	fail(why, "listen on", path);
+	fail(why, "listen on " UNIX_PREFIX, path);
 	close(fd);
 	return -EADDRINUSE;
 }

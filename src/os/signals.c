@@ -73,6 +73,7 @@ static int find_pids(const char *self, pid_t pids[PIDS_MAX])
 {
 	char line[64];
 	int count = 0;
+	int status;
 	FILE *pipe;
 
 	snprintf(line, sizeof(line), "pgrep -x %s", self);
@@ -86,7 +87,8 @@ static int find_pids(const char *self, pid_t pids[PIDS_MAX])
 			pids[count++] = pid;
 	}
 	/* pgrep says 1 when it found nobody; 127 comes from the shell: there is no pgrep. */
-	return WEXITSTATUS(pclose(pipe)) > 1 ? -1 : count;
+	status = pclose(pipe);
+	return !WIFEXITED(status) || WEXITSTATUS(status) > 1 ? -1 : count;
 }
 
 static int send_signal(pid_t pid, int signal, struct buf *why)

@@ -97,8 +97,8 @@ static void log_payload(const struct client *client, struct slice verb, struct s
 	if (text.length > LOG_TEXT_MAX)
 		text.length = LOG_TEXT_MAX;
 	if (writer_quote(&quoted, text) == 0)
-		client_log(client, LOG_LEVEL_TRACE, NULL, "<<- %.*s: [%.*s%s]", (int)verb.length,
-			   verb.bytes, (int)quoted.length, quoted.bytes, more);
+		client_log(client, LOG_LEVEL_TRACE, NULL, "<<- %.*s: [%.*s%s\"]", (int)verb.length,
+			   verb.bytes, (int)quoted.length - 1, quoted.bytes, more);
 	buf_fini(&quoted);
 }
 

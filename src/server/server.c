@@ -26,7 +26,7 @@ enum {
 	TRIM_MS = 5000,
 	TRIM_BYTES = 256 << 10, /* fewer spare bytes are not worth a wake-up */
 	STATUS_MS = 5000,
-	DESCRIPTORS_KEPT = 32,  /* for listeners, logs, files */
+	DESCRIPTORS_KEPT = 16,  /* for listeners, logs, files */
 };
 
 /* Beginning. */
@@ -81,6 +81,7 @@ static void init_limits(struct server *server)
 static void fit_descriptors(struct server *server)
 {
 	struct rlimit limit;
+	uint64_t most;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return;
@@ -91,14 +92,13 @@ static void fit_descriptors(struct server *server)
 		if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
 			limit.rlim_cur = before;
 	}
-	if (limit.rlim_cur == RLIM_INFINITY ||
-	    server->max_connections + DESCRIPTORS_KEPT <= limit.rlim_cur)
+	most = (uint64_t)limit.rlim_cur;
+	if (limit.rlim_cur == RLIM_INFINITY || server->max_connections + DESCRIPTORS_KEPT <= most)
 		return;
-	server->max_connections =
-		limit.rlim_cur > 2 * DESCRIPTORS_KEPT ? limit.rlim_cur - DESCRIPTORS_KEPT : 1;
+	server->max_connections = most > DESCRIPTORS_KEPT ? most - DESCRIPTORS_KEPT : 1;
 	log_write(server->log, LOG_LEVEL_INFO, NULL,
 		  "max_connections is lowered to %" PRIu64 ": the limit of open files is %" PRIu64,
-		  server->max_connections, (uint64_t)limit.rlim_cur);
+		  server->max_connections, most);
 }
 
 static void on_signal(struct loop *loop, int signal);

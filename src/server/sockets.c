@@ -61,13 +61,14 @@ static int adopt_all(struct server *server, const struct supervisor_socket *sock
 	return error;
 }
 
-static int open_one(struct server *server, const char *host, int port, char why[SOCKETS_WHY])
+static int open_one(struct server *server, const char *option, const char *host, int port,
+		    char why[SOCKETS_WHY])
 {
 	char problem[256];
 	int fd = listener_open(host, (uint16_t)(port < 0 ? 0 : port), problem);
 
 	if (fd < 0)
-		return fail(why, "cannot %s", problem);
+		return fail(why, "option %s: cannot %s", option, problem);
 	if (server_add_listener(server, fd, false) < 0)
 		return fail(why, "out of memory");
 	return 0;
@@ -79,23 +80,35 @@ static int open_where(struct server *server, const char *where, char why[SOCKETS
 	int port = OPTIONS_DEFAULT_PORT;
 
 	if (strncmp(where, "unix:", 5) == 0)
-		return open_one(server, where, 0, why);
+		return open_one(server, "--listen", where, 0, why);
 	if (!address_split(where, host, &port))
 		return fail(why, "option --listen: \"%s\" is not HOST:PORT, PORT or unix:PATH", where);
-	return open_one(server, host, port ? port : OPTIONS_DEFAULT_PORT, why);
+	return open_one(server, "--listen", host, port ? port : OPTIONS_DEFAULT_PORT, why);
 }
 
 static int open_given(struct server *server, char why[SOCKETS_WHY])
 {
 	const struct options *options = server->options;
+	const char *given;
 	int error = 0;
 
 	for (uint32_t at = 0; at < options->listen_count && error == 0; at++)
 		error = open_where(server, options->listen[at], why);
 	if (options->listen_count > 0)
 		return error;
-	return open_one(server, options->host ? options->host : "",
+	given = options_given_address(options);
+	return open_one(server, given ? given : "--port", options->host ? options->host : "",
 			options->port ? (int)options->port : OPTIONS_DEFAULT_PORT, why);
+}
+
+int sockets_check(const struct options *options, char why[SOCKETS_WHY])
+{
+	char problem[256];
+
+	if (!options->inetd || listener_is_usable(STDIN_FILENO, problem))
+		return 0;
+	return fail(why, "option --inetd: standard input (fd 0) is %s: minats needs the listening socket "
+			 "(in inetd.conf: wait)", problem);
 }
 
 /*
@@ -104,13 +117,9 @@ static int open_given(struct server *server, char why[SOCKETS_WHY])
  */
 static int adopt_standard_input(struct server *server, char why[SOCKETS_WHY])
 {
-	char problem[256];
 	int nothing;
 	int fd;
 
-	if (!listener_is_usable(STDIN_FILENO, problem))
-		return fail(why, "option --inetd: standard input is %s: minats needs the listening "
-				 "socket (in inetd.conf: wait)", problem);
 	fd = dup(STDIN_FILENO);
 	nothing = open("/dev/null", O_RDWR);
 	if (fd < 0 || nothing < 0)

@@ -7,9 +7,16 @@
  */
 #pragma once
 
+struct options;
 struct server;
 
 enum { SOCKETS_WHY = 512 };
+
+/*
+ * Before anything else: is the socket there that the options promise? While it is not known to be
+ * one, standard error may be complained to. 0, or 1 with `why`.
+ */
+int sockets_check(const struct options *options, char why[SOCKETS_WHY]);
 
 /* 0, or 1 with `why`. */
 int sockets_open(struct server *server, char why[SOCKETS_WHY]);
