@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#include "base/scan.h"
+
 enum state {
 	STATE_VERB,       /* at the start of an operation */
 	STATE_SKIP,       /* PING and its like: everything up to LF is ignored */
@@ -14,9 +16,9 @@ enum state {
 
 /* What follows a verb. */
 enum shape {
-	SHAPE_SKIP,          /* anything, up to LF */
-	SHAPE_ARGUMENTS,     /* arguments, white space before them optional */
-	SHAPE_SPACE,         /* at least one blank, then arguments */
+	SHAPE_SKIP,      /* anything, up to LF */
+	SHAPE_TEXT,      /* one text; white space before it is not part of it */
+	SHAPE_ARGUMENTS, /* tokens */
 };
 
 /* A new verb is a row here and one in the session. */
@@ -24,17 +26,18 @@ static const struct {
 	const char *name;
 	uint8_t length;
 	uint8_t shape;
+	bool needs_blank; /* behind the verb */
 } verbs[VERB_COUNT] = {
-	[VERB_PUB] = {"PUB", 3, SHAPE_SPACE},
-	[VERB_HPUB] = {"HPUB", 4, SHAPE_SPACE},
-	[VERB_SUB] = {"SUB", 3, SHAPE_SPACE},
-	[VERB_UNSUB] = {"UNSUB", 5, SHAPE_SPACE},
-	[VERB_PING] = {"PING", 4, SHAPE_SKIP},
-	[VERB_PONG] = {"PONG", 4, SHAPE_SKIP},
-	[VERB_CONNECT] = {"CONNECT", 7, SHAPE_ARGUMENTS},
-	[VERB_INFO] = {"INFO", 4, SHAPE_ARGUMENTS},
-	[VERB_OK] = {"+OK", 3, SHAPE_SKIP},
-	[VERB_ERR] = {"-ERR", 4, SHAPE_SPACE},
+	[VERB_PUB] = {"PUB", 3, SHAPE_ARGUMENTS, true},
+	[VERB_HPUB] = {"HPUB", 4, SHAPE_ARGUMENTS, true},
+	[VERB_SUB] = {"SUB", 3, SHAPE_ARGUMENTS, true},
+	[VERB_UNSUB] = {"UNSUB", 5, SHAPE_ARGUMENTS, true},
+	[VERB_PING] = {"PING", 4, SHAPE_SKIP, false},
+	[VERB_PONG] = {"PONG", 4, SHAPE_SKIP, false},
+	[VERB_CONNECT] = {"CONNECT", 7, SHAPE_TEXT, false},
+	[VERB_INFO] = {"INFO", 4, SHAPE_TEXT, false},
+	[VERB_OK] = {"+OK", 3, SHAPE_SKIP, false},
+	[VERB_ERR] = {"-ERR", 4, SHAPE_TEXT, true},
 };
 
 enum { DIGITS_MAX = 9, TOKENS_MAX = 4, TERMINATOR = 2 };
@@ -85,132 +88,135 @@ static bool read_number(struct slice text, uint32_t *number)
 	return true;
 }
 
+/* A line of arguments, taken apart. */
+struct line {
+	struct slice tokens[TOKENS_MAX];
+	size_t count;  /* TOKENS_MAX + 1: too many */
+	size_t length; /* without its end */
+	size_t whole;  /* with it */
+};
+
+enum line_answer { LINE_OPEN, LINE_GOOD, LINE_BAD };
+
 /*
- * Splits at runs of blanks. Returns how many tokens there are; TOKENS_MAX + 1 means too many. A CR
- * inside the arguments makes them bad (0 tokens): it must not reach anybody's MSG line.
+ * Splits at runs of blanks, up to LF, in one pass. LINE_BAD: there is a CR among the arguments,
+ * which must not reach anybody's MSG line.
  */
-static size_t split(struct slice line, struct slice tokens[TOKENS_MAX])
+static enum line_answer split(struct slice input, struct line *line)
 {
-	const char *at = line.bytes;
-	const char *end = line.bytes + line.length;
-	size_t count = 0;
+	const char *at = input.bytes;
+	const char *end = input.bytes + input.length;
+	enum line_answer answer = LINE_GOOD;
 
+	line->count = 0;
 	for (;;) {
-		const char *start;
+		const char *start = at;
 
-		while (at < end && is_blank(*at))
-			at++;
-		if (at == end)
-			return count;
-		if (count == TOKENS_MAX)
-			return count + 1;
-		start = at;
-		while (at < end && !is_blank(*at))
-			if (*at++ == '\r')
-				return 0;
-		tokens[count++] = (struct slice){start, (size_t)(at - start)};
+		at = scan_break(at, end);
+		while (at < end && !is_blank(*at) && *at != '\n' && *at != '\r')
+			at = scan_break(at + 1, end);
+		if (at > start && line->count < TOKENS_MAX)
+			line->tokens[line->count] = (struct slice){start, (size_t)(at - start)};
+		line->count += at > start && line->count <= TOKENS_MAX;
+		if (at == end || (*at == '\r' && at + 1 == end))
+			return LINE_OPEN;
+		if (*at == '\n' || (*at == '\r' && at[1] == '\n'))
+			break;
+		if (*at++ == '\r')
+			answer = LINE_BAD;
 	}
+	line->length = (size_t)(at - input.bytes);
+	line->whole = line->length + (*at == '\r' ? 2 : 1);
+	return answer;
 }
 
 /*
  * A MSG line ends as the PUB line did, if that had single spaces and CRLF: then it can be copied
- * in one piece. `first` is the token after the subject, the last one ends where the line does.
+ * in one piece, from the token after the subject to the line's end.
  */
-static struct slice find_tail(const struct slice *first, size_t count, struct slice line)
+static struct slice find_tail(const struct line *line, const char *line_end)
 {
-	const char *start = first->bytes;
-	const char *end = line.bytes + line.length;
-	size_t total = count - 1; /* the blanks between */
+	const struct slice *last = &line->tokens[line->count - 1];
+	const char *start = line->tokens[1].bytes;
 
-	for (size_t at = 0; at < count; at++)
-		total += first[at].length;
-	if (start + total != end || end[0] != '\r')
-		return (struct slice){NULL, 0};
-	for (size_t at = 0; at + 1 < count; at++)
-		if (first[at].bytes[first[at].length] != ' ')
+	for (const struct slice *token = &line->tokens[1]; token < last; token++)
+		if (token->bytes[token->length] != ' ' ||
+		    token->bytes + token->length + 1 != token[1].bytes)
 			return (struct slice){NULL, 0};
-	return (struct slice){start, total + 2};
+	if (last->bytes + last->length != line_end || *line_end != '\r')
+		return (struct slice){NULL, 0};
+	return (struct slice){start, (size_t)(line_end - start) + 2};
 }
 
-static bool read_pub(struct op *op)
+static bool read_pub(struct op *op, const struct line *line)
 {
-	struct slice tokens[TOKENS_MAX];
-	size_t count = split(op->line, tokens);
-
-	if (count < 2 || count > 3 || !read_number(tokens[count - 1], &op->payload_length))
+	if (line->count < 2 || line->count > 3 ||
+	    !read_number(line->tokens[line->count - 1], &op->payload_length))
 		return false;
-	op->subject = tokens[0];
-	op->reply = count == 3 ? tokens[1] : (struct slice){NULL, 0};
+	op->subject = line->tokens[0];
+	op->reply = line->count == 3 ? line->tokens[1] : (struct slice){NULL, 0};
 	op->header_length = 0;
-	op->tail = find_tail(&tokens[1], count - 1, op->line);
+	op->tail = find_tail(line, op->line.bytes + line->length);
 	return true;
 }
 
-static bool read_hpub(struct op *op)
+static bool read_hpub(struct op *op, const struct line *line)
 {
-	struct slice tokens[TOKENS_MAX];
-	size_t count = split(op->line, tokens);
-
-	if (count < 3 || count > 4 || !read_number(tokens[count - 2], &op->header_length) ||
-	    !read_number(tokens[count - 1], &op->payload_length) ||
+	if (line->count < 3 || line->count > 4 ||
+	    !read_number(line->tokens[line->count - 2], &op->header_length) ||
+	    !read_number(line->tokens[line->count - 1], &op->payload_length) ||
 	    op->header_length > op->payload_length)
 		return false;
-	op->subject = tokens[0];
-	op->reply = count == 4 ? tokens[1] : (struct slice){NULL, 0};
-	op->tail = find_tail(&tokens[1], count - 1, op->line);
+	op->subject = line->tokens[0];
+	op->reply = line->count == 4 ? line->tokens[1] : (struct slice){NULL, 0};
+	op->tail = find_tail(line, op->line.bytes + line->length);
 	return true;
 }
 
-static bool read_sub(struct op *op)
+static bool read_sub(struct op *op, const struct line *line)
 {
-	struct slice tokens[TOKENS_MAX];
-	size_t count = split(op->line, tokens);
-
-	if (count < 2 || count > 3)
+	if (line->count < 2 || line->count > 3)
 		return false;
-	op->subject = tokens[0];
-	op->queue = count == 3 ? tokens[1] : (struct slice){NULL, 0};
-	op->sid = tokens[count - 1];
+	op->subject = line->tokens[0];
+	op->queue = line->count == 3 ? line->tokens[1] : (struct slice){NULL, 0};
+	op->sid = line->tokens[line->count - 1];
 	return true;
 }
 
-static bool read_unsub(struct op *op)
+static bool read_unsub(struct op *op, const struct line *line)
 {
-	struct slice tokens[TOKENS_MAX];
-	size_t count = split(op->line, tokens);
-
-	if (count < 1 || count > 2)
+	if (line->count < 1 || line->count > 2)
 		return false;
-	op->sid = tokens[0];
+	op->sid = line->tokens[0];
 	/* A max that is no number counts as none (PROTOCOL 3.3). */
-	if (count == 1 || !read_number(tokens[1], &op->max))
+	if (line->count == 1 || !read_number(line->tokens[1], &op->max))
 		op->max = 0;
 	return true;
 }
 
-static bool read_arguments(struct op *op)
+static bool read_arguments(struct op *op, const struct line *line)
 {
 	switch (op->verb) {
 	case VERB_PUB:
-		return read_pub(op);
+		return read_pub(op, line);
 	case VERB_HPUB:
-		return read_hpub(op);
+		return read_hpub(op, line);
 	case VERB_SUB:
-		return read_sub(op);
-	case VERB_UNSUB:
-		return read_unsub(op);
+		return read_sub(op, line);
 	default:
-		return true;
+		return read_unsub(op, line);
 	}
 }
 
-void parser_read_again(enum verb verb, struct slice line, struct op *op)
+void parser_read_again(enum verb verb, struct slice text, struct op *op)
 {
+	struct line line;
 	bool good;
 
 	op->verb = verb;
-	op->line = line;
-	good = read_arguments(op);
+	op->line = text;
+	good = split((struct slice){text.bytes, text.length + TERMINATOR}, &line) == LINE_GOOD &&
+	       read_arguments(op, &line);
 	assert(good);
 	(void)good;
 }
@@ -226,9 +232,9 @@ static enum parser_answer next_verb(struct parser *parser, struct slice *input, 
 			continue;
 		if ((size_t)length < verbs[verb].length)
 			return PARSER_MORE;
-		if (shape == SHAPE_SPACE && (size_t)length == input->length)
+		if (verbs[verb].needs_blank && (size_t)length == input->length)
 			return PARSER_MORE;
-		if (shape == SHAPE_SPACE && !is_blank(input->bytes[length]))
+		if (verbs[verb].needs_blank && !is_blank(input->bytes[length]))
 			break;
 		parser->verb = (uint8_t)verb;
 		parser->state = shape == SHAPE_SKIP ? STATE_SKIP : STATE_SPACE;
@@ -264,36 +270,51 @@ static void skip_blanks(struct parser *parser, struct slice *input)
 		parser->state = STATE_ARGUMENTS;
 }
 
-/* The line without its end: one CR before the LF belongs to the end. */
-static size_t line_length(const char *bytes, size_t length)
+/* CONNECT, INFO and -ERR: the arguments are one text, up to LF and one CR before it. */
+static enum line_answer find_text(struct slice input, struct line *line)
 {
-	return length > 0 && bytes[length - 1] == '\r' ? length - 1 : length;
+	const char *end = memchr(input.bytes, '\n', input.length);
+
+	if (!end)
+		return LINE_OPEN;
+	line->length = (size_t)(end - input.bytes);
+	line->whole = line->length + 1;
+	if (line->length > 0 && input.bytes[line->length - 1] == '\r')
+		line->length--;
+	return LINE_GOOD;
+}
+
+/* The arguments so far, when their line is not whole; a last CR may be the beginning of its end. */
+static size_t open_length(struct slice input)
+{
+	return input.length - (input.bytes[input.length - 1] == '\r');
 }
 
 static enum parser_answer next_arguments(struct parser *parser, struct slice *input,
 					 size_t max_control_line, struct op *op, enum fault *fault)
 {
-	const char *end = memchr(input->bytes, '\n', input->length);
-	size_t whole = end ? (size_t)(end - input->bytes) : input->length;
-	size_t length = line_length(input->bytes, whole);
+	enum verb verb = parser->verb;
+	bool is_text = verbs[verb].shape == SHAPE_TEXT;
+	struct line line;
+	enum line_answer answer = is_text ? find_text(*input, &line) : split(*input, &line);
 
 	*fault = FAULT_CONTROL_LINE;
-	if (length > max_control_line)
+	if ((answer == LINE_OPEN ? open_length(*input) : line.length) > max_control_line)
 		return PARSER_FAULT;
-	if (!end)
+	if (answer == LINE_OPEN)
 		return PARSER_MORE;
-	op->verb = parser->verb;
-	op->line = (struct slice){input->bytes, length};
+	op->verb = verb;
+	op->line = (struct slice){input->bytes, line.length};
 	op->again = parser->state == STATE_ARGUMENTS_AGAIN;
 	*fault = FAULT_ARGUMENTS;
-	if (!read_arguments(op))
+	if (answer == LINE_BAD || (!is_text && !read_arguments(op, &line)))
 		return PARSER_FAULT;
-	if (op->verb == VERB_PUB || op->verb == VERB_HPUB) {
+	if (verb == VERB_PUB || verb == VERB_HPUB) {
 		parser->state = STATE_PAYLOAD;
 		return PARSER_OP;
 	}
 	parser->state = STATE_VERB;
-	*input = slice_after(*input, whole + 1);
+	*input = slice_after(*input, line.whole);
 	return PARSER_OP;
 }
 

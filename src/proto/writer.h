@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/scan.h"
 #include "base/slice.h"
 
 #define WRITER_OK SLICE("+OK\r\n")
@@ -22,8 +23,7 @@ enum { WRITER_TAIL = 32 };
 
 static inline char *writer_copy(char *to, struct slice bytes)
 {
-	memcpy(to, bytes.bytes, bytes.length);
-	return to + bytes.length;
+	return scan_copy(to, bytes.bytes, bytes.length);
 }
 
 /* `verb` is "MSG " or "HMSG ". The blanks around the sid are two more bytes. */

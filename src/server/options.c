@@ -11,6 +11,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "os/address.h"
+
 enum kind {
 	KIND_TEXT,
 	KIND_LISTEN,   /* a text, any number of times */
@@ -364,6 +366,18 @@ static int read_command(struct options *options, const char *word, char why[512]
 	return 0;
 }
 
+/* A host that may stand in INFO as it is, and perhaps a port. */
+static bool is_address(const char *text)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789.-_:%";
+	char host[ADDRESS_TEXT] = "";
+	int port = 0;
+
+	return address_split(text, host, &port) && port >= 0 && *host &&
+	       strspn(host, letters) == strlen(host);
+}
+
 /* What no option alone can tell. */
 static int check(const struct options *options, char why[512])
 {
@@ -377,10 +391,7 @@ static int check(const struct options *options, char why[512])
 			    (double)options->lame_duck_duration_ms / SECOND);
 	if (options->name && strpbrk(options->name, " \t\r\n"))
 		return fail(why, "option --name: \"%s\" has blanks in it", options->name);
-	if (options->client_advertise &&
-	    strspn(options->client_advertise,
-		   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]%") !=
-		    strlen(options->client_advertise))
+	if (options->client_advertise && !is_address(options->client_advertise))
 		return fail(why, "option --client_advertise: \"%s\" is not a host and port",
 			    options->client_advertise);
 	if (options->inetd && options_given_address(options))

@@ -54,12 +54,10 @@ static int init_info(struct server *server)
 		.max_payload = (uint32_t)options->max_payload,
 	};
 
-	if (options->client_advertise) {
-		if (!address_split(options->client_advertise, server->advertised_text,
-				   &server->advertised_port))
-			return -EINVAL;
+	if (options->client_advertise &&
+	    address_split(options->client_advertise, server->advertised_text,
+			  &server->advertised_port))
 		server->advertised_host = server->advertised_text;
-	}
 	return handshake_info_common(&server->info, &info);
 }
 
