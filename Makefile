@@ -59,7 +59,7 @@ UNIT_router = broker/router broker/outbox broker/pool $(UNIT_trie) $(UNIT_writer
 UNIT_session = broker/session $(UNIT_router) proto/handshake proto/parser proto/fault
 UNIT_loop = os/loop os/poller_$(POLLER) os/clock
 UNIT_address = os/address
-UNIT_options = server/options
+UNIT_options = server/options os/address
 UNIT_log = os/log os/log_lines os/$(LOG_$(SUPERVISOR))
 
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(WERROR) $(HARDENING) -Isrc -MMD -MP \
@@ -95,7 +95,9 @@ $(foreach unit,$(UNITS),$(eval $(call link_unit,$(unit))))
 units: $(UNITS:%=$(BUILD)/tests/unit/%)
 
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
-	$(CC) $(CFLAGS) $(HARDENING_LINK) $(LDFLAGS) -o $@ $^ -pthread
+	$(CC) $(CFLAGS) $(HARDENING_LINK) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
+
+$(BUILD)/tests/bench/path: $(UNIT_session:%=$(BUILD)/src/%.o)
 
 # Counts the broker's allocations from inside, for tests/allocations.bats.
 $(BUILD)/tests/tools/countalloc.so: tests/tools/countalloc.c $(BUILD)/flags

@@ -10,6 +10,7 @@ setup() {
 }
 
 teardown() {
+	hush
 	lib_teardown
 }
 
@@ -36,8 +37,10 @@ chatter() {
 }
 
 hush() {
+	[[ -n ${CHATTER_PID:-} ]] || return 0
 	kill "$CHATTER_PID"
 	wait "$CHATTER_PID" || true
+	CHATTER_PID=
 }
 
 @test "a silent client is pinged up to ping_max times, and then it is stale" {
@@ -132,8 +135,8 @@ hush() {
 	say c 'SUB foo 1' PING
 	hear c PONG
 	chatter publisher 'PUB foo 1' x
-	local pings=0
-	while read_line c && [[ $LINE != -ERR* ]]; do
+	local pings=0 end=$((SECONDS + LIMIT_S))
+	while ((SECONDS < end)) && read_line c && [[ $LINE != -ERR* ]]; do
 		[[ $LINE != PING ]] || pings=$((pings + 1))
 	done
 	hush

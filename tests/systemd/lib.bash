@@ -3,36 +3,29 @@
 #
 # A machine for a .bats file: a whole systemd in a container that sees the host's files, and changes none.
 #
-#     machine_boot            from setup_file(): boots it, with minats installed; skips where that cannot work
+#     machine_boot [bare]     from setup_file(): boots it, with minats installed unless it is to be bare; skips
+#                             where that cannot work
 #     machine_leave           from teardown_file(): shuts it down
 #     machine_show            from teardown(): after a failure, the console and the journal
 #     machine COMMAND...      runs in it as root, not longer than LIMIT_S
 #     machine_write FILE      standard input becomes this file of it
 #     machine_await COMMAND...  runs it there until it succeeds
-#     machine_talk [LINE...]  LINEs, each with CRLF, to its port 4222, then the end of input; all that came
-#                             back, without CRs, in ANSWER
+#     machine_talk [LINE...]  LINEs, each with CRLF, to its MACHINE_ADDRESS (127.0.0.1 4222), then the end of
+#                             input; all that came back, without CRs, in ANSWER
 #
 # Nothing of it can stay behind: its files live in a mount namespace of its own which ends with it, and it
-# is told to end when the shell that booted it is gone.
+# is told to end when the shell that booted it is gone; only an empty cgroup is left then.
 # shellcheck disable=SC2034 # ANSWER is for the cases.
 
 bats_require_minimum_version 1.5.0
 
+MACHINE_ADDRESS=(127.0.0.1 4222)
 LIMIT_S=${LIMIT_S:-20}
 BOOT_LIMIT_S=${BOOT_LIMIT_S:-60}
 
 fail() {
 	printf '%.400s\n' "$*" >&2
 	return 1
-}
-
-# machine_await_here COMMAND...: on the host.
-machine_await_here() {
-	local end=$((SECONDS + LIMIT_S))
-	until "$@"; do
-		((SECONDS < end)) || fail "waited in vain for: $*" || return
-		sleep 0.05
-	done
 }
 
 machine_await() {
@@ -50,7 +43,7 @@ machine_obstacle() {
 		echo 'only root can boot a container'
 		return
 	fi
-	for tool in systemd-nspawn nsenter unshare setpriv ip nc jq make; do
+	for tool in systemd-nspawn nsenter unshare setsid setpriv ip nc jq make; do
 		if ! command -v "$tool" >/dev/null; then
 			echo "$tool is missing"
 			return
@@ -76,13 +69,18 @@ machine_own_cgroups() {
 }
 
 # What `make install` installs goes on top of the host's files.
-machine_fill() {
+machine_install() {
+	local layer=$1
+	# The binary is there, and perhaps it is one with sanitizers: not another one is built.
+	env -u MAKEFLAGS -u MAKELEVEL make -s -C "$ROOT" -o all BUILD="$(dirname "$MINATS")" \
+		DESTDIR="$layer" PREFIX=/usr install >&2
+}
+
+machine_settings() {
 	local layer=$1
 	mkdir -p "$layer/etc/systemd/journald.conf.d"
 	# The journal of a machine that is thrown away does not belong on a disk, and none of it may be lost.
 	printf '[Journal]\nStorage=volatile\nRateLimitIntervalSec=0\n' >"$layer/etc/systemd/journald.conf.d/test.conf"
-	# The binary is there, and perhaps it is one with sanitizers: not another one is built.
-	make -s -C "$ROOT" -o all BUILD="$(dirname "$MINATS")" MAKEFLAGS= install DESTDIR="$layer" PREFIX=/usr >&2
 }
 
 # Becomes systemd-nspawn, in its own mount namespace.
@@ -94,14 +92,16 @@ machine_run() {
 	done
 	export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 MACHINE
 	# shellcheck disable=SC2016 # for the inner shell
-	exec setpriv --pdeathsig TERM unshare --mount --propagation private bash -euc '
+	# In a session of its own: who kills the whole group of the test would leave the container alone.
+	exec setsid setpriv --pdeathsig TERM unshare --mount --propagation private bash -euc '
 		mount -t tmpfs minats "$MACHINE/disk"
 		cd "$MACHINE/disk"
 		mkdir upper work root
 		mount -t overlay minats -o lowerdir=/,upperdir=upper,workdir=work root
 		# What is enabled on the host stays off in here: one of it might well hold port 4222.
 		rm -rf root/etc/systemd/system/*.wants root/etc/systemd/system/*.requires
-		cp -a "$MACHINE/layer/." root/
+		# Unlike cp, tar follows the links of a merged /usr.
+		tar -C "$MACHINE/layer" -c . | tar -C root -x --keep-directory-symlink
 		exec systemd-nspawn --directory=root --boot --register=no --keep-unit --private-network \
 			--tmpfs=/tmp --console=read-only --quiet systemd.unit=multi-user.target'
 }
@@ -131,21 +131,26 @@ machine_is_up() {
 
 machine_boot() {
 	local obstacle
+	local end=$((SECONDS + BOOT_LIMIT_S))
 	ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 	MINATS=$(realpath "${MINATS:-$ROOT/build/minats}")
 	obstacle=$(machine_obstacle)
 	[[ -z $obstacle ]] || skip "$obstacle"
 	MACHINE=$BATS_FILE_TMPDIR/machine
 	mkdir -p "$MACHINE/disk" "$MACHINE/layer"
-	machine_fill "$MACHINE/layer"
+	machine_settings "$MACHINE/layer"
+	[[ ${1:-} == bare ]] || machine_install "$MACHINE/layer"
 	mapfile -t MACHINE_CGROUPS < <(machine_own_cgroups)
 	MACHINE_CGROUPS=("${MACHINE_CGROUPS[@]/%//minats-test-$$}")
 	(machine_run) </dev/null >"$MACHINE/console" 2>&1 3>&- 4>&- &
 	MACHINE_PID=$!
-	if ! LIMIT_S=$BOOT_LIMIT_S machine_await_here machine_is_up; then
-		machine_show
-		return 1
-	fi
+	until machine_is_up; do
+		if ! kill -0 "$MACHINE_PID" 2>/dev/null || ((SECONDS >= end)); then
+			machine_show
+			fail "the machine did not boot within $BOOT_LIMIT_S s" || return
+		fi
+		sleep 0.1
+	done
 	export ROOT MINATS MACHINE MACHINE_PID MACHINE_LEADER
 	machine ip link set lo up
 	machine systemd-sysusers
@@ -154,6 +159,7 @@ machine_boot() {
 machine_show() {
 	echo '--- console'
 	tail -n 100 "$MACHINE/console"
+	[[ -n ${MACHINE_LEADER:-} ]] || return 0
 	echo '--- failed units'
 	machine systemctl --failed --no-legend --no-pager || true
 	echo '--- journal'
@@ -191,5 +197,5 @@ machine_write() {
 machine_talk() {
 	local lines=
 	((!$#)) || printf -v lines '%s\r\n' "$@"
-	ANSWER=$(printf %s "$lines" | machine nc -N -w 5 ${MACHINE_ADDRESS:-127.0.0.1 4222} | tr -d '\r')
+	ANSWER=$(printf %s "$lines" | machine nc -N -w 5 "${MACHINE_ADDRESS[@]}" | tr -d '\r')
 }

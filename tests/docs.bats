@@ -1,0 +1,128 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# The README is true to the letter: each command in it is run, as it stands there, on port 4222 of
+# a network of the case's own; and the man page knows every option.
+
+load lib
+
+setup() {
+	lib_setup
+	cd "$ROOT" || return
+}
+
+teardown() {
+	lib_teardown
+}
+
+# blocks LANGUAGE: the README's blocks of that language, each ended by a line "---".
+blocks() {
+	awk -v wanted="\`\`\`$1" '
+		inside && /^```/ { inside = 0; print "---"; next }
+		inside { print; next }
+		/^```/ { inside = 1; if ($0 != wanted) inside = 0; skip = !inside }
+		skip && /^```/ { while ((getline line) > 0 && line !~ /^```/); skip = 0 }' README.md
+}
+
+# block LANGUAGE NUMBER
+block() {
+	blocks "$1" | awk -v wanted="$2" 'BEGIN { n = 1 } /^---$/ { n++; next } n == wanted'
+}
+
+# A network of its own, where port 4222 is free, with a broker on it; runs the rest there.
+in_network() {
+	local status=0
+	cat >"$DIR/script" <<-'SCRIPT'
+		ip link set lo up
+		"$MINATS" --ports_file_dir "$DIR" 2>"$DIR/net.log" 3>&- &
+		pid=$!
+		until [ -e "$DIR/minats_$pid.ports" ]; do kill -0 $pid || exit 1; sleep 0.01; done
+		status=0
+		"$@" || status=$?
+		kill -INT $pid
+		wait $pid || status=$?
+		exit $status
+	SCRIPT
+	[[ $(id -u) == 0 ]] || skip 'a network of its own takes root'
+	export MINATS DIR
+	timeout 60 unshare --net bash "$DIR/script" "$@" >"$DIR/output" 2>&1 3>&- || status=$?
+	cat "$DIR/output"
+	return "$status"
+}
+
+@test "all of the README's commands are known here" {
+	[[ $(blocks sh | grep -c '^---$') == 6 ]]
+	[[ $(block sh 1) == 'sh packaging/bootstrap run' ]]
+	[[ $(block sh 2) == 'sh packaging/bootstrap test' ]]
+	[[ $(block sh 3) == 'nc -C 127.0.0.1 4222' ]]
+	[[ $(block sh 4) == "nats sub 'greet.*'" ]]
+	[[ $(block sh 5) == 'nats pub greet.joe hello' ]]
+	# The gate itself runs the second command.
+	grep -qx 'stage suite sh packaging/bootstrap test' .ci/run
+	# tests/systemd/install.bats runs the sixth block.
+	grep -q 'block sh 6' tests/systemd/install.bats
+	[[ $(blocks python | grep -c '^---$') == 1 ]]
+	(($(wc -l <README.md) < 100))
+}
+
+@test "the first command builds it and runs it on port 4222" {
+	[[ $(id -u) == 0 ]] || skip 'a network of its own takes root'
+	cat >"$DIR/script" <<-'SCRIPT'
+		ip link set lo up
+		sh -c "$1" &
+		pid=$!
+		until nc -z 127.0.0.1 4222; do kill -0 $pid || exit 1; sleep 0.05; done
+		nc -N 127.0.0.1 4222 <<<PING
+		kill -INT $pid
+		wait $pid
+	SCRIPT
+	timeout 300 unshare --net bash "$DIR/script" "exec $(block sh 1)" >"$DIR/output" 2>&1 3>&-
+	grep -q '^INFO {' "$DIR/output"
+	grep -q '^PONG' "$DIR/output"
+}
+
+@test "what is typed into nc comes back as a message" {
+	block '' 1 >"$DIR/typed"
+	[[ $(<"$DIR/typed") == *hello* ]]
+	# The fence at the end, and time for the answer before the input ends.
+	printf 'PING\n' >>"$DIR/typed"
+	# shellcheck disable=SC2016 # for the other shell
+	in_network bash -c '{ cat "$1"; until grep -q PONG "$3"; do sleep 0.01; done; } | eval "$2" >"$3"' \
+		- "$DIR/typed" "$(block sh 3) -N" "$DIR/heard"
+	grep -q $'^MSG greet.joe 1 5\r' "$DIR/heard"
+	grep -q $'^hello\r' "$DIR/heard"
+}
+
+@test "the nats CLI subscribes and publishes" {
+	local nats=$ROOT/build/tests/clients/bin/nats
+	[[ -x $nats ]] || tests/clients/install cli >/dev/null || skip 'no nats CLI: sh packaging/bootstrap install test'
+	export HOME=$DIR PATH=${nats%/*}:$PATH
+	# shellcheck disable=SC2016 # for the other shell
+	in_network bash -c '
+		eval "$1" >"$3" 2>&1 & pid=$!
+		until grep -q Subscribing "$3"; do sleep 0.02; done
+		for try in {1..100}; do eval "$2"; grep -q hello "$3" && break; sleep 0.05; done
+		kill $pid; wait $pid; grep -q hello "$3"' - "$(block sh 4)" "$(block sh 5)" "$DIR/heard"
+}
+
+@test "the Python program prints what it was sent" {
+	local python=$ROOT/build/tests/clients/python/bin/python
+	[[ -x $python ]] || tests/clients/install python >/dev/null ||
+		skip 'no nats-py: sh packaging/bootstrap install test'
+	block python 1 >"$DIR/program.py"
+	[[ $(in_network "$python" "$DIR/program.py") == hello ]]
+}
+
+@test "the man page tells of every option, and of no other" {
+	local told known
+	known=$("$MINATS" -h | sed -n 's/^  \(-[^ ].*\)/\1/p' | grep -oE '(^|, )--?[A-Za-z_]+' | tr -d ', ' | sort -u)
+	told=$(sed -n 's/^\.It Fl/Fl/p' man/minats.8 | grep -oE 'Fl [^ ,]+' | sed 's/Fl /-/' | sort -u)
+	[[ -n $known && $known == "$told" ]] || fail "$(diff <(echo "$known") <(echo "$told"))"
+}
+
+@test "the man page is well-formed" {
+	local said
+	said=$(mandoc -Tlint -Wwarning man/minats.8) || fail "$said"
+	[[ -z $said ]] || fail "$said"
+	man -l man/minats.8 >/dev/null 2>&1 || mandoc man/minats.8 >/dev/null
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+#include "broker/pool.h"
+
+#include "test.h"
+
+static void a_new_pool_owns_nothing(void)
+{
+	struct pool pool;
+
+	pool_init(&pool, 1000);
+	CHECK_NUMBER(pool.spare_bytes, 0);
+	CHECK_NUMBER(pool.limit_bytes, 1000);
+	CHECK_NUMBER(pool.taken, 0);
+	CHECK(!pool.congested);
+	CHECK(list_is_empty(&pool.dirty));
+	CHECK(list_is_empty(&pool.hot));
+	pool_fini(&pool);
+}
+
+static void a_chunk_has_the_room_asked_for(void)
+{
+	static const size_t rooms[] = {0,
+				       1,
+				       CHUNK_SMALL - sizeof(struct chunk),
+				       CHUNK_SMALL - sizeof(struct chunk) + 1,
+				       CHUNK_LARGE - sizeof(struct chunk),
+				       CHUNK_LARGE - sizeof(struct chunk) + 1,
+				       1 << 20};
+	struct pool pool;
+
+	pool_init(&pool, SIZE_MAX);
+	for (size_t round = 0; round < 4; round++) {
+		for (size_t at = 0; at < sizeof(rooms) / sizeof(rooms[0]); at++) {
+			struct chunk *chunk = pool_take_chunk(&pool, rooms[at], round & 1);
+
+			CHECK(chunk->capacity >= rooms[at]);
+			CHECK_NUMBER(chunk->start, 0);
+			CHECK_NUMBER(chunk->end, 0);
+			CHECK(chunk->payload == NULL);
+			CHECK(chunk->next == NULL);
+			/* A spare one must not show what its last user left. */
+			memset(chunk->bytes, 0xaa, chunk->capacity);
+			chunk->start = 3;
+			chunk->end = 4;
+			pool_return_chunk(&pool, chunk);
+		}
+	}
+	pool_fini(&pool);
+}
+
+static void a_returned_chunk_is_taken_again(void)
+{
+	struct pool pool;
+	struct chunk *small, *large;
+
+	pool_init(&pool, SIZE_MAX);
+	small = pool_take_chunk(&pool, 10, false);
+	large = pool_take_chunk(&pool, 10, true);
+	CHECK_NUMBER(pool.spare_bytes, 0);
+	pool_return_chunk(&pool, small);
+	CHECK_NUMBER(pool.spare_bytes, CHUNK_SMALL);
+	pool_return_chunk(&pool, large);
+	CHECK_NUMBER(pool.spare_bytes, CHUNK_SMALL + CHUNK_LARGE);
+	CHECK(pool_take_chunk(&pool, CHUNK_SMALL, false) == large);
+	CHECK(pool_take_chunk(&pool, 20, false) == small);
+	CHECK_NUMBER(pool.spare_bytes, 0);
+	CHECK_NUMBER(pool.taken, 4);
+	pool_return_chunk(&pool, small);
+	pool_return_chunk(&pool, large);
+	pool_fini(&pool);
+}
+
+static void a_chunk_of_odd_size_is_not_kept(void)
+{
+	struct pool pool;
+
+	pool_init(&pool, SIZE_MAX);
+	pool_return_chunk(&pool, pool_take_chunk(&pool, CHUNK_LARGE, true));
+	CHECK_NUMBER(pool.spare_bytes, 0);
+	pool_fini(&pool);
+}
+
+static void a_payload_goes_back_with_its_last_reference(void)
+{
+	struct pool pool;
+	struct payload *payload, *again;
+
+	pool_init(&pool, SIZE_MAX);
+	payload = pool_take_payload(&pool, 5000);
+	CHECK_NUMBER(payload->refs, 1);
+	CHECK(payload->capacity >= 5000);
+	memset(payload->bytes, 'x', payload->capacity);
+	payload->refs += 2;
+	pool_release_payload(&pool, payload);
+	pool_release_payload(&pool, payload);
+	CHECK_NUMBER(pool.spare_bytes, 0);
+	pool_release_payload(&pool, payload);
+	CHECK_NUMBER(pool.spare_bytes, payload->capacity);
+	again = pool_take_payload(&pool, payload->capacity);
+	CHECK(again == payload);
+	CHECK_NUMBER(again->refs, 1);
+	CHECK_NUMBER(pool.spare_bytes, 0);
+	pool_release_payload(&pool, again);
+	pool_fini(&pool);
+}
+
+static void a_payload_of_another_size_is_another_one(void)
+{
+	struct pool pool;
+	struct payload *small, *large;
+
+	pool_init(&pool, SIZE_MAX);
+	small = pool_take_payload(&pool, 1);
+	pool_release_payload(&pool, small);
+	large = pool_take_payload(&pool, (size_t)small->capacity + 1);
+	CHECK(large != small);
+	CHECK(large->capacity > small->capacity);
+	CHECK_NUMBER(pool.spare_bytes, small->capacity);
+	pool_release_payload(&pool, large);
+	pool_fini(&pool);
+}
+
+/* What would not fit a uint32_t is refused, not cut. */
+static void a_payload_beyond_all_measure_is_refused(void)
+{
+	struct pool pool;
+
+	pool_init(&pool, SIZE_MAX);
+	CHECK(pool_take_payload(&pool, (size_t)UINT32_MAX + 1) == NULL);
+	CHECK_NUMBER(pool.spare_bytes, 0);
+	pool_fini(&pool);
+}
+
+static void spare_memory_has_a_limit(void)
+{
+	enum { CHUNKS = POOL_SPARE_BYTES / CHUNK_LARGE + 10, PAYLOADS = 20 };
+	static struct chunk *chunks[CHUNKS];
+	struct payload *payloads[PAYLOADS];
+	struct pool pool;
+
+	pool_init(&pool, SIZE_MAX);
+	for (size_t at = 0; at < PAYLOADS; at++)
+		payloads[at] = pool_take_payload(&pool, 1 << 20);
+	for (size_t at = 0; at < CHUNKS; at++)
+		chunks[at] = pool_take_chunk(&pool, 1, true);
+	for (size_t at = 0; at < PAYLOADS; at++) {
+		pool_release_payload(&pool, payloads[at]);
+		CHECK(pool.spare_bytes <= POOL_SPARE_BYTES);
+	}
+	CHECK(pool.spare_bytes > POOL_SPARE_BYTES / 2);
+	for (size_t at = 0; at < CHUNKS; at++) {
+		pool_return_chunk(&pool, chunks[at]);
+		CHECK(pool.spare_bytes <= POOL_SPARE_BYTES);
+	}
+	pool_fini(&pool);
+}
+
+static void trimming_gives_all_spares_back(void)
+{
+	struct pool pool;
+	struct payload *kept;
+
+	pool_init(&pool, SIZE_MAX);
+	kept = pool_take_payload(&pool, 1);
+	pool_release_payload(&pool, pool_take_payload(&pool, 1));
+	pool_release_payload(&pool, pool_take_payload(&pool, 100000));
+	pool_return_chunk(&pool, pool_take_chunk(&pool, 1, false));
+	pool_return_chunk(&pool, pool_take_chunk(&pool, 1, true));
+	CHECK(pool.spare_bytes > 0);
+	pool_trim(&pool);
+	CHECK_NUMBER(pool.spare_bytes, 0);
+	CHECK(pool.small == NULL);
+	CHECK(pool.large == NULL);
+	/* It goes on as before. */
+	pool_release_payload(&pool, kept);
+	CHECK(pool.spare_bytes > 0);
+	pool_fini(&pool);
+}
+
+static const struct test_case cases[] = {
+	TEST_CASE(a_new_pool_owns_nothing),
+	TEST_CASE(a_chunk_has_the_room_asked_for),
+	TEST_CASE(a_returned_chunk_is_taken_again),
+	TEST_CASE(a_chunk_of_odd_size_is_not_kept),
+	TEST_CASE(a_payload_goes_back_with_its_last_reference),
+	TEST_CASE(a_payload_of_another_size_is_another_one),
+	TEST_CASE(a_payload_beyond_all_measure_is_refused),
+	TEST_CASE(spare_memory_has_a_limit),
+	TEST_CASE(trimming_gives_all_spares_back),
+};
+
+int main(void)
+{
+	return test_run(cases, sizeof(cases) / sizeof(cases[0]));
+}

@@ -1,0 +1,852 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Conversations, as text in and text out. Each is held whole, split at every byte, byte by byte
+ * and in between: what is heard must be the same.
+ */
+#include "broker/session.h"
+
+#include "broker/router.h"
+#include "test.h"
+
+enum { PEERS = 2, STEPS = 12, NO_LIMIT = 1 << 30, LARGE = 10007 };
+
+#define QUIET "CONNECT {\"verbose\":false,\"pedantic\":false}\r\n"
+#define MUTE "CONNECT {\"verbose\":false,\"pedantic\":false,\"echo\":false}\r\n"
+#define HEADERS "CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true}\r\n"
+#define REQUESTER \
+	"CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true,\"no_responders\":true}\r\n"
+#define UNKNOWN "-ERR 'Unknown Protocol Operation'\r\n"
+
+struct peer {
+	struct session session;
+	char *rest; /* what the session left, in a block of just that size */
+	size_t rest_length;
+	bool over;
+	struct buf heard;
+};
+
+static struct limits limits;
+static struct pool pool;
+static struct router router;
+static struct peer peers[PEERS];
+
+static void begin(void)
+{
+	static const uint64_t seeds[2] = {0xfedcba0987654321, 7};
+
+	pool_init(&pool, NO_LIMIT);
+	router_init(&router, &pool, seeds);
+	for (size_t at = 0; at < PEERS; at++) {
+		memset(&peers[at], 0, sizeof(peers[at]));
+		session_init(&peers[at].session, &router, &limits);
+	}
+}
+
+static void set_default_limits(void)
+{
+	limits = (struct limits){.max_payload = 1 << 20, .max_control_line = 4096, .headers = true};
+}
+
+static void leave(struct peer *peer)
+{
+	session_fini(&peer->session);
+	free(peer->rest);
+	buf_fini(&peer->heard);
+}
+
+/* Whatever was said, nothing of it stays. */
+static void finish(void)
+{
+	for (size_t at = 0; at < PEERS; at++)
+		leave(&peers[at]);
+	CHECK(router.expired == NULL);
+	CHECK_NUMBER(router.subscriptions, 0);
+	CHECK_NUMBER(router.queues.count, 0);
+	CHECK_NUMBER(router.trie.literals.count, 0);
+	CHECK(router.trie.root == NULL);
+	router_fini(&router);
+	pool_fini(&pool);
+}
+
+/* Sends all that waits in the outboxes, as the end of a turn does. */
+static void drain(void)
+{
+	for (size_t at = 0; at < PEERS; at++) {
+		struct outbox *outbox = &peers[at].session.outbox;
+		struct slice slices[8];
+		size_t count;
+
+		while ((count = outbox_peek(outbox, slices, 8)) > 0) {
+			size_t length = 0;
+
+			for (size_t slice = 0; slice < count; slice++) {
+				CHECK_NUMBER(buf_append(&peers[at].heard, slices[slice]), 0);
+				length += slices[slice].length;
+			}
+			outbox_take(outbox, length);
+		}
+		list_remove(&outbox->dirty_link);
+	}
+}
+
+/* Hands bytes in, behind those that the session left the last time. */
+static void feed(struct peer *peer, struct slice bytes)
+{
+	size_t length = peer->rest_length + bytes.length;
+	char *block = malloc(length + !length);
+	struct slice input = {block, length};
+	enum session_answer answer = SESSION_WAIT;
+
+	if (peer->rest_length > 0)
+		memcpy(block, peer->rest, peer->rest_length);
+	if (bytes.length > 0)
+		memcpy(block + peer->rest_length, bytes.bytes, bytes.length);
+	while (!peer->over && answer == SESSION_WAIT) {
+		answer = session_feed(&peer->session, &input);
+		peer->over = answer == SESSION_OVER;
+		CHECK(peer->over == (peer->session.fault != FAULT_NONE));
+		peer->session.events = 0;
+		drain();
+	}
+	free(peer->rest);
+	peer->rest_length = peer->over ? 0 : input.length;
+	peer->rest = NULL;
+	if (peer->rest_length > 0) {
+		peer->rest = malloc(peer->rest_length);
+		memcpy(peer->rest, input.bytes, peer->rest_length);
+	}
+	CHECK(peer->rest_length <= (size_t)limits.max_control_line + OUTBOX_SHARE_BYTES + 8);
+	free(block);
+}
+
+/* Like a client's socket: what belongs to a large message is read to its place. */
+static void feed_directly(struct peer *peer, struct slice bytes)
+{
+	while (bytes.length > 0 && !peer->over) {
+		struct room room = session_room(&peer->session);
+		size_t length = bytes.length < room.length ? bytes.length : room.length;
+
+		if (length == 0) {
+			feed(peer, bytes);
+			return;
+		}
+		CHECK_NUMBER(peer->rest_length, 0);
+		memcpy(room.bytes, bytes.bytes, length);
+		peer->over = session_filled(&peer->session, length) == SESSION_OVER;
+		bytes = slice_after(bytes, length);
+		drain();
+	}
+}
+
+/* A conversation. Steps end with a NULL text. */
+struct talk {
+	const char *name;
+	struct {
+		size_t who;
+		const char *says;
+	} steps[STEPS];
+	const char *heard[PEERS];
+	enum fault faults[PEERS];
+};
+
+/* How it is held: pieces of so many bytes, or a cut at one place; 0: neither. */
+struct manner {
+	size_t piece;
+	size_t cut; /* counted over all steps */
+	bool direct;
+};
+
+static size_t talk_length(const struct talk *talk)
+{
+	size_t length = 0;
+
+	for (size_t at = 0; at < STEPS && talk->steps[at].says; at++)
+		length += strlen(talk->steps[at].says);
+	return length;
+}
+
+/* How much of a step goes in at once. `at` is where it starts in the whole talk. */
+static size_t next_length(const struct manner *manner, size_t at, size_t left)
+{
+	if (manner->piece > 0 && manner->piece < left)
+		return manner->piece;
+	if (manner->cut > at && manner->cut - at < left)
+		return manner->cut - at;
+	return left;
+}
+
+static void check_heard(const struct talk *talk, const struct manner *manner, size_t who)
+{
+	unsigned before = test_failures;
+
+	drain();
+	test_check_text(__FILE__, __LINE__, who ? "what 1 heard" : "what 0 heard",
+			buf_slice(&peers[who].heard),
+			slice_of(talk->heard[who] ? talk->heard[who] : ""));
+	CHECK_NUMBER(peers[who].session.fault, talk->faults[who]);
+	if (test_failures > before)
+		printf("# in: %s (pieces %zu, cut %zu)\n", talk->name, manner->piece, manner->cut);
+}
+
+static void hold(const struct talk *talk, struct manner manner)
+{
+	size_t at = 0;
+
+	begin();
+	for (size_t step = 0; step < STEPS && talk->steps[step].says; step++) {
+		struct slice text = slice_of(talk->steps[step].says);
+		struct peer *peer = &peers[talk->steps[step].who];
+
+		while (text.length > 0) {
+			size_t length = next_length(&manner, at, text.length);
+			struct slice piece = {text.bytes, length};
+
+			if (manner.direct)
+				feed_directly(peer, piece);
+			else
+				feed(peer, piece);
+			text = slice_after(text, length);
+			at += length;
+		}
+	}
+	for (size_t who = 0; who < PEERS; who++)
+		check_heard(talk, &manner, who);
+	finish();
+}
+
+/* In every manner; the first one that goes wrong is enough. */
+static void hold_in_all_manners(const struct talk *talk)
+{
+	static const size_t pieces[] = {0, 1, 2, 3, 7, 61, 4093, 4096, 4097};
+	unsigned before = test_failures;
+	size_t length = talk_length(talk);
+
+	for (size_t at = 0; at < sizeof(pieces) / sizeof(pieces[0]); at++)
+		for (int direct = 0; direct < 2 && test_failures == before; direct++)
+			hold(talk, (struct manner){.piece = pieces[at], .direct = direct});
+	for (size_t cut = 1; cut < length && test_failures == before; cut++)
+		hold(talk, (struct manner){.cut = cut, .direct = cut & 1});
+}
+
+static void hold_all(const struct talk *talks, size_t count)
+{
+	for (size_t at = 0; at < count; at++)
+		hold_in_all_manners(&talks[at]);
+}
+
+#define HOLD(talks) hold_all(talks, sizeof(talks) / sizeof((talks)[0]))
+
+static void the_small_verbs_are_answered(void)
+{
+	static const struct talk talks[] = {
+		{"ping", {{0, "PING\r\nPiNg\r\nPINGxyz\nPING foo\r\n"}},
+		 {"PONG\r\nPONG\r\nPONG\r\nPONG\r\n"}, {0}},
+		{"ignored", {{0, "PONG\r\n+OK so be it\r\nINFO {\"a\":1}\r\nINFO {}\nPING\r\n"}},
+		 {"PONG\r\n"}, {0}},
+		{"blanks", {{0, QUIET "SUB \t  foo \t 1 \t\r\nPUB    foo\t  2\nhi\r\n"}},
+		 {"MSG foo 1 2\r\nhi\r\n"}, {0}},
+	};
+
+	set_default_limits();
+	HOLD(talks);
+}
+
+static void who_is_verbose_hears_ok(void)
+{
+	static const struct talk talks[] = {
+		{"by default", {{0, "SUB foo 1\r\nUNSUB 99\r\nPUB foo 2\r\nhi\r\nPING\r\nUNSUB 1\r\n"}},
+		 {"+OK\r\n+OK\r\n+OK\r\nMSG foo 1 2\r\nhi\r\nPONG\r\n+OK\r\n"}, {0}},
+		{"on connect", {{0, "CONNECT {}\r\nCONNECT {\"verbose\":false}\r\nSUB foo 1\r\n"
+				    "CONNECT{\"verbose\":true}\r\nHPUB foo 0 0\r\n"}},
+		 {"+OK\r\n+OK\r\n"}, {FAULT_NO_HEADERS, 0}},
+		{"with headers", {{0, "CONNECT {\"headers\":true}\r\nHPUB foo 0 0\r\n\r\n"}},
+		 {"+OK\r\n+OK\r\n"}, {0}},
+		{"not after a complaint",
+		 {{0, "SUB foo..bar 1\r\nSUB foo _sys_ 1\r\nPUB _GR_.x 0\r\n\r\nPUB x _R_.a 0\r\n\r\n"}},
+		 {"-ERR 'Invalid Subject'\r\n"
+		  "-ERR 'Permissions Violation for Subscription to \"foo\" using queue \"_sys_\"'\r\n"
+		  "-ERR 'Permissions Violation for Publish to \"_GR_.x\"'\r\n"
+		  "-ERR 'Permissions Violation for Publish with Reply of \"_R_.a\"'\r\n"}, {0}},
+	};
+
+	set_default_limits();
+	HOLD(talks);
+}
+
+static void who_is_pedantic_is_corrected_once(void)
+{
+	static const struct talk talks[] = {
+		{"by default", {{0, "SUB foo.* 1\r\nPUB foo.* 2\r\nhi\r\nPUB a..b 0\r\n\r\n"}},
+		 {"+OK\r\n-ERR 'Invalid Publish Subject'\r\n+OK\r\nMSG foo.* 1 2\r\nhi\r\n"
+		  "-ERR 'Invalid Publish Subject'\r\n+OK\r\n"}, {0}},
+		{"with headers",
+		 {{0, "CONNECT {\"verbose\":false,\"pedantic\":true,\"headers\":true}\r\n"
+		      "SUB > 1\r\nHPUB > 1 3\r\nabc\r\nPUB fo*o a.* 1\r\nx\r\n"}},
+		 {"-ERR 'Invalid Publish Subject'\r\nHMSG > 1 1 3\r\nabc\r\n"
+		  "MSG fo*o 1 a.* 1\r\nx\r\n"}, {0}},
+		{"not else", {{0, QUIET "SUB foo.* 1\r\nPUB foo.* 2\r\nhi\r\nPUB a..b 0\r\n\r\n"}},
+		 {"MSG foo.* 1 2\r\nhi\r\n"}, {0}},
+	};
+
+	set_default_limits();
+	HOLD(talks);
+}
+
+static void a_message_goes_from_one_to_the_other(void)
+{
+	static const struct talk talks[] = {
+		{"plain", {{1, QUIET "SUB foo.> x\r\n"}, {0, QUIET "PUB foo.bar 5\r\nhello\r\n"},
+			   {0, "PUB foo.bar re.ply 0002\r\nhi\r\nPUB foo 0\r\n\r\n"}},
+		 {"", "MSG foo.bar x 5\r\nhello\r\nMSG foo.bar x re.ply 0002\r\nhi\r\n"}, {0}},
+		{"to both", {{1, QUIET "SUB foo 1\r\nSUB foo 2 \r\n"}, {0, QUIET "SUB foo 3\r\n"},
+			     {0, "PUB foo 1\r\nx\r\nPING\r\n"}, {1, "UNSUB 1\r\nUNSUB 2\r\nPING\r\n"},
+			     {0, "PUB foo 1\r\ny\r\n"}},
+		 {"MSG foo 3 1\r\nx\r\nPONG\r\nMSG foo 3 1\r\ny\r\n",
+		  "MSG foo 1 1\r\nx\r\nMSG foo 2 1\r\nx\r\nPONG\r\n"}, {0}},
+		{"any bytes", {{1, QUIET "SUB f\x01\xff.* \xfe|\x02\r\n"},
+			       {0, QUIET "PUB f\x01\xff.\x7f 7\r\n\r\nPING\n\r\n"}},
+		 {"", "MSG f\x01\xff.\x7f \xfe|\x02 7\r\n\r\nPING\n\r\n"}, {0}},
+		{"queue", {{1, QUIET "SUB foo grp 1\r\n"}, {0, MUTE "SUB foo grp 2\r\n"},
+			   {0, "PUB foo 1\r\n1\r\nPUB foo 1\r\n2\r\nPUB foo 1\r\n3\r\n"}},
+		 {"", "MSG foo 1 1\r\n1\r\nMSG foo 1 1\r\n2\r\nMSG foo 1 1\r\n3\r\n"}, {0}},
+	};
+
+	set_default_limits();
+	HOLD(talks);
+}
+
+static void without_echo_nobody_hears_himself(void)
+{
+	static const struct talk talks[] = {
+		{"mute", {{0, MUTE "SUB foo 1\r\nSUB foo grp 2\r\nPUB foo 1\r\nx\r\n"},
+			  {1, QUIET "PUB foo 1\r\ny\r\n"}, {0, "UNSUB 2\r\nPUB foo 1\r\nz\r\n"},
+			  {1, "UNSUB 2\r\nSUB foo 1\r\nPUB foo 1\r\nw\r\n"}, {0, "PING\r\n"}},
+		 {NULL, NULL}, {0}},
+	};
+	struct talk talk = talks[0];
+
+	set_default_limits();
+	/* Both of 0 hear 1, plain before queue. */
+	talk.heard[0] = "MSG foo 1 1\r\ny\r\nMSG foo 2 1\r\ny\r\nMSG foo 1 1\r\nw\r\nPONG\r\n";
+	talk.heard[1] = "MSG foo 1 1\r\nw\r\n";
+	hold_in_all_manners(&talk);
+}
+
+static void headers_go_to_who_asked_for_them(void)
+{
+	static const struct talk talks[] = {
+		{"both ways", {{0, HEADERS "SUB foo 1\r\n"}, {1, QUIET "SUB foo 2\r\n"},
+			       {0, "HPUB foo 12 14\r\nNATS/1.0\r\n\r\nhi\r\n"},
+			       {0, "HPUB foo re 012 012\r\nNATS/1.0\r\n\r\n\r\n"},
+			       {0, "HPUB foo 0 2\r\nhi\r\nHPUB foo re 00 2\r\nhi\r\n"},
+			       {1, "PUB foo 2\r\nho\r\n"}},
+		 {"HMSG foo 1 12 14\r\nNATS/1.0\r\n\r\nhi\r\n"
+		  "HMSG foo 1 re 012 012\r\nNATS/1.0\r\n\r\n\r\n"
+		  "MSG foo 1 2\r\nhi\r\nMSG foo 1 re 2\r\nhi\r\nMSG foo 1 2\r\nho\r\n",
+		  "MSG foo 2 2\r\nhi\r\nMSG foo 2 re 0\r\n\r\nMSG foo 2 2\r\nhi\r\n"
+		  "MSG foo 2 re 2\r\nhi\r\nMSG foo 2 2\r\nho\r\n"}, {0}},
+		{"not asked for", {{0, QUIET "PING\r\nHPUB foo 12 14\r\nPING\r\n"}},
+		 {"PONG\r\n"}, {FAULT_NO_HEADERS, 0}},
+	};
+	static const struct talk off[] = {
+		{"switched off", {{0, HEADERS "HPUB foo 12 14\r\n"}}, {""}, {FAULT_NO_HEADERS, 0}},
+		{"and so no responders", {{0, REQUESTER "PING\r\n"}},
+		 {"-ERR 'no responders requires headers support'\r\n"}, {FAULT_NO_RESPONDERS, 0}},
+	};
+
+	set_default_limits();
+	HOLD(talks);
+	limits.headers = false;
+	HOLD(off);
+}
+
+static void a_request_that_nobody_hears_is_answered(void)
+{
+	static const struct talk talks[] = {
+		{"503", {{0, REQUESTER "SUB re.* 9\r\nPUB foo re.1 2\r\nhi\r\nHPUB foo.b re.2 2 2\r\nhi\r\n"}},
+		 {"HMSG re.1 9 35 35\r\nNATS/1.0 503\r\nNats-Subject: foo\r\n\r\n\r\n"
+		  "HMSG re.2 9 37 37\r\nNATS/1.0 503\r\nNats-Subject: foo.b\r\n\r\n\r\n"}, {0}},
+		{"verbose", {{0, "CONNECT {\"headers\":true,\"no_responders\":true,\"echo\":false}\r\n"
+				 "SUB re 1\r\nSUB foo 2\r\nPUB foo re 0\r\n\r\n"}},
+		 {"+OK\r\n+OK\r\n+OK\r\n+OK\r\n"
+		  "HMSG re 1 35 35\r\nNATS/1.0 503\r\nNats-Subject: foo\r\n\r\n\r\n"}, {0}},
+		{"somebody hears", {{1, QUIET "SUB foo 1\r\n"},
+				    {0, REQUESTER "SUB re 9\r\nPUB foo re 2\r\nhi\r\nPING\r\n"}},
+		 {"PONG\r\n", "MSG foo 1 re 2\r\nhi\r\n"}, {0}},
+		{"nobody to tell", {{0, REQUESTER "SUB re grp 9\r\nPUB foo re 2\r\nhi\r\nPUB foo 0\r\n\r\n"},
+				    {1, QUIET "SUB re 1\r\nPUB foo re 0\r\n\r\n"}},
+		 {"", ""}, {0}},
+		{"denied", {{0, REQUESTER "SUB > 9\r\nPUB foo $JS.ACK.x 2\r\nhi\r\n"}},
+		 {"-ERR 'Permissions Violation for Publish with Reply of \"$JS.ACK.x\"'\r\n"}, {0}},
+		{"it does not count", {{0, REQUESTER "SUB re 9\r\nUNSUB 9 1\r\nPUB a..b re 0\r\n\r\n"
+					   "PUB re 1\r\nx\r\nPUB re 1\r\ny\r\n"}},
+		 {"HMSG re 9 36 36\r\nNATS/1.0 503\r\nNats-Subject: a..b\r\n\r\n\r\n"
+		  "MSG re 9 1\r\nx\r\n"}, {0}},
+	};
+
+	set_default_limits();
+	HOLD(talks);
+}
+
+static void unsub_ends_now_or_after_so_many(void)
+{
+	static const struct talk talks[] = {
+		{"now", {{0, QUIET "SUB foo 1\r\nUNSUB 1\r\nPUB foo 1\r\nx\r\nUNSUB 1\r\n"}}, {""}, {0}},
+		{"after two", {{0, QUIET "SUB foo 1\r\nUNSUB 1 2\r\nPUB foo 1\r\n1\r\nPUB foo 1\r\n2\r\n"
+				       "PUB foo 1\r\n3\r\nSUB foo 1\r\nPUB foo 1\r\n4\r\n"}},
+		 {"MSG foo 1 1\r\n1\r\nMSG foo 1 1\r\n2\r\nMSG foo 1 1\r\n4\r\n"}, {0}},
+		{"all in all", {{0, QUIET "SUB foo 1\r\nPUB foo 1\r\n1\r\nUNSUB 1 2\r\nPUB foo 1\r\n2\r\n"
+					"PUB foo 1\r\n3\r\n"}},
+		 {"MSG foo 1 1\r\n1\r\nMSG foo 1 1\r\n2\r\n"}, {0}},
+		{"already so many", {{0, QUIET "SUB foo 1\r\nPUB foo 1\r\n1\r\nUNSUB 1 1\r\nPUB foo 1\r\n2\r\n"}},
+		 {"MSG foo 1 1\r\n1\r\n"}, {0}},
+		{"no number", {{0, QUIET "SUB foo 1\r\nSUB foo 2\r\nSUB foo 3\r\nUNSUB 1 0\r\nUNSUB 2 x\r\n"
+				       "UNSUB 3 1000000000\r\nPUB foo 1\r\nx\r\n"}},
+		 {""}, {0}},
+		{"raised and lowered", {{0, QUIET "SUB foo 1\r\nUNSUB 1 1\r\nUNSUB 1 5\r\nUNSUB 1 2\r\n"
+						"PUB foo 1\r\n1\r\nPUB foo 1\r\n2\r\nPUB foo 1\r\n3\r\n"}},
+		 {"MSG foo 1 1\r\n1\r\nMSG foo 1 1\r\n2\r\n"}, {0}},
+		{"now after all", {{0, QUIET "SUB foo 1\r\nUNSUB 1 5\r\nUNSUB 1\r\nPUB foo 1\r\n1\r\n"}},
+		 {""}, {0}},
+		{"in another's outbox", {{1, QUIET "SUB foo 1\r\nSUB foo 2\r\nUNSUB 1 1\r\nUNSUB 2 1\r\n"},
+					 {0, QUIET "PUB foo 1\r\nx\r\nPUB foo 1\r\ny\r\n"}},
+		 {"", "MSG foo 1 1\r\nx\r\nMSG foo 2 1\r\nx\r\n"}, {0}},
+	};
+
+	set_default_limits();
+	HOLD(talks);
+}
+
+static void a_sid_in_use_keeps_its_subscription(void)
+{
+	static const struct talk talks[] = {
+		{"duplicate", {{0, "SUB foo 1\r\nSUB bar 1\r\nSUB not..valid 1\r\n" QUIET
+				   "PUB foo 1\r\nx\r\nPUB bar 1\r\ny\r\nUNSUB 1\r\nSUB bar 1\r\n"
+				   "PUB foo 1\r\nz\r\nPUB bar 1\r\nz\r\n"}},
+		 {"+OK\r\n+OK\r\n+OK\r\nMSG foo 1 1\r\nx\r\nMSG bar 1 1\r\nz\r\n"}, {0}},
+		{"each session has its own", {{0, QUIET "SUB foo 1\r\n"}, {1, QUIET "SUB foo 1\r\nUNSUB 1\r\n"},
+					      {1, "PUB foo 1\r\nx\r\n"}},
+		 {"MSG foo 1 1\r\nx\r\n", ""}, {0}},
+	};
+
+	set_default_limits();
+	HOLD(talks);
+}
+
+static void what_may_be_subscribed_to_has_limits(void)
+{
+	static const struct talk talks[] = {
+		{"subjects", {{0, QUIET "SUB foo. 1\r\nSUB .foo 1\r\nSUB foo.>.bar 1\r\nSUB foo.>> 1\r\n"
+				      "PUB foo.>> 1\r\nx\r\n"}},
+		 {"-ERR 'Invalid Subject'\r\n-ERR 'Invalid Subject'\r\n-ERR 'Invalid Subject'\r\n"
+		  "MSG foo.>> 1 1\r\nx\r\n"}, {0}},
+		{"tokens", {{0, QUIET "SUB a.b.c 1\r\nSUB a.b.c.d 2\r\nPUB a.b.c.d 0\r\n\r\n"}},
+		 {"-ERR 'Permissions Violation for Subscription to \"a.b.c.d\", too many tokens'\r\n"},
+		 {0}},
+		{"number", {{0, QUIET "SUB a 1\r\nSUB b 2\r\nSUB c 3\r\nSUB a 1\r\nUNSUB 2\r\nSUB d 4\r\n"
+				    "PUB c 0\r\n\r\nPUB d 0\r\n\r\n"}, {1, QUIET "SUB a 1\r\nPING\r\n"}},
+		 {"-ERR 'maximum subscriptions exceeded'\r\n-ERR 'maximum subscriptions exceeded'\r\n"
+		  "MSG d 4 0\r\n\r\n", "PONG\r\n"}, {0}},
+	};
+
+	set_default_limits();
+	limits.max_subscriptions = 2;
+	limits.max_subscription_tokens = 3;
+	HOLD(talks);
+}
+
+static void reserved_names_are_denied_and_quoted(void)
+{
+	static const struct talk talks[] = {
+		{"subjects", {{0, QUIET "SUB > 1\r\nPUB $NRG.x 1\r\nx\r\nPUB _GR_.\"\\\x01 1\r\ny\r\n"
+				      "PUB _GR_. 1\r\nz\r\nPUB _GR_ 1\r\nz\r\nPUB $NRG 0\r\n\r\n"}},
+		 {"-ERR 'Permissions Violation for Publish to \"$NRG.x\"'\r\n"
+		  "-ERR 'Permissions Violation for Publish to \"_GR_.\\\"\\\\\\x01\"'\r\n"
+		  "MSG _GR_ 1 1\r\nz\r\nMSG $NRG 1 0\r\n\r\n"}, {0}},
+		{"replies", {{0, QUIET "SUB > 1\r\nPUB foo _R_.x 0\r\n\r\nPUB foo _GR_.y 0\r\n\r\n"
+				     "PUB foo $JS.ACK. 0\r\n\r\nPUB foo _R_ 0\r\n\r\n"}},
+		 {"-ERR 'Permissions Violation for Publish with Reply of \"_R_.x\"'\r\n"
+		  "-ERR 'Permissions Violation for Publish with Reply of \"_GR_.y\"'\r\n"
+		  "MSG foo 1 $JS.ACK. 0\r\n\r\nMSG foo 1 _R_ 0\r\n\r\n"}, {0}},
+	};
+
+	set_default_limits();
+	HOLD(talks);
+}
+
+/* What was said before it is heard, what comes behind it is not. */
+static void some_faults_end_a_session(void)
+{
+	static const struct talk talks[] = {
+		{"unknown", {{0, "PING\r\nHELO\r\nPING\r\n"}}, {"PONG\r\n" UNKNOWN},
+		 {FAULT_UNKNOWN_OPERATION, 0}},
+		{"empty line", {{0, "PING\r\n\r\n"}}, {"PONG\r\n" UNKNOWN}, {FAULT_UNKNOWN_OPERATION, 0}},
+		{"no blank", {{0, "PUB\r\n"}}, {UNKNOWN}, {FAULT_UNKNOWN_OPERATION, 0}},
+		{"HTTP", {{0, "GET / HTTP/1.1\r\n\r\n"}}, {UNKNOWN}, {FAULT_UNKNOWN_OPERATION, 0}},
+		{"arguments", {{0, "PING\r\nSUB foo\r\nPING\r\n"}}, {"PONG\r\n"}, {FAULT_ARGUMENTS, 0}},
+		{"too many", {{0, "UNSUB 1 2 3\r\n"}}, {""}, {FAULT_ARGUMENTS, 0}},
+		{"a size that is none", {{0, "PUB foo -1\r\n"}}, {""}, {FAULT_ARGUMENTS, 0}},
+		{"headers longer than all", {{0, HEADERS "HPUB foo 5 4\r\n"}}, {""}, {FAULT_ARGUMENTS, 0}},
+		{"client error", {{0, "PING\r\n-ERR 'no'\r\nPING\r\n"}}, {"PONG\r\n"},
+		 {FAULT_CLIENT_ERROR, 0}},
+		{"JSON", {{0, "CONNECT {\"verbose\":maybe}\r\nPING\r\n"}}, {""}, {FAULT_JSON, 0}},
+		{"INFO's JSON", {{0, "INFO [\r\nPING\r\n"}}, {""}, {FAULT_JSON, 0}},
+		{"protocol", {{0, "CONNECT {\"protocol\":2}\r\n"}}, {"-ERR 'invalid client protocol'\r\n"},
+		 {FAULT_CLIENT_PROTOCOL, 0}},
+		{"account", {{0, "CONNECT {\"account\":\"x\"}\r\n"}}, {"-ERR 'Authorization Violation'\r\n"},
+		 {FAULT_AUTHORIZATION, 0}},
+		{"no responders", {{0, "CONNECT {\"no_responders\":true}\r\n"}},
+		 {"-ERR 'no responders requires headers support'\r\n"}, {FAULT_NO_RESPONDERS, 0}},
+		{"payload's end", {{0, QUIET "SUB foo 1\r\nPUB foo 2\r\nhi\nPING\r\n"}}, {UNKNOWN},
+		 {FAULT_UNKNOWN_OPERATION, 0}},
+		{"payload too long", {{0, QUIET "SUB foo 1\r\nPUB foo 2\r\nhiho\r\n"}}, {UNKNOWN},
+		 {FAULT_UNKNOWN_OPERATION, 0}},
+		{"CR, no LF", {{0, QUIET "PUB foo 2\r\nhi\rX"}}, {UNKNOWN}, {FAULT_UNKNOWN_OPERATION, 0}},
+		{"the other one goes on", {{1, QUIET "SUB foo 1\r\n"}, {0, QUIET "SUB foo 1\r\nX"},
+					   {1, "PUB foo 1\r\nx\r\n"}},
+		 {UNKNOWN "MSG foo 1 1\r\nx\r\n", "MSG foo 1 1\r\nx\r\n"}, {FAULT_UNKNOWN_OPERATION, 0}},
+	};
+
+	set_default_limits();
+	HOLD(talks);
+}
+
+static void a_payload_may_be_as_long_as_the_limit(void)
+{
+	static const struct talk talks[] = {
+		{"equal", {{0, HEADERS "SUB foo 1\r\nPUB foo 10\r\n0123456789\r\n"
+				       "HPUB foo 5 10\r\n0123456789\r\n"}},
+		 {"MSG foo 1 10\r\n0123456789\r\nHMSG foo 1 5 10\r\n0123456789\r\n"}, {0}},
+		{"more", {{0, QUIET "SUB foo 1\r\nPUB foo 11\r\n"}},
+		 {"-ERR 'Maximum Payload Violation'\r\n"}, {FAULT_MAX_PAYLOAD, 0}},
+		{"more with headers", {{0, HEADERS "HPUB foo 2 11\r\nPING"}},
+		 {"-ERR 'Maximum Payload Violation'\r\n"}, {FAULT_MAX_PAYLOAD, 0}},
+	};
+
+	set_default_limits();
+	limits.max_payload = 10;
+	HOLD(talks);
+}
+
+static void a_line_may_be_as_long_as_the_limit(void)
+{
+	static const struct talk talks[] = {
+		{"equal", {{0, "SUB      0123456.89012345 1\r\nPING                                  \r\n"}},
+		 {"+OK\r\nPONG\r\n"}, {0}},
+		{"more", {{0, "PING\r\nSUB 0123456.890123456 1\r\nPING\r\n"}},
+		 {"PONG\r\n-ERR 'maximum control line exceeded'\r\n"}, {FAULT_CONTROL_LINE, 0}},
+		{"without end", {{0, "SUB 0123456.890123456 1"}},
+		 {"-ERR 'maximum control line exceeded'\r\n"}, {FAULT_CONTROL_LINE, 0}},
+	};
+
+	set_default_limits();
+	limits.max_control_line = 18;
+	HOLD(talks);
+}
+
+/* Large messages, which have a place of their own while they arrive. */
+
+static char *make_text(const char *before, size_t length, const char *behind)
+{
+	char *text = malloc(strlen(before) + length + strlen(behind) + 1);
+	char *to = text + strlen(before);
+
+	strcpy(text, before);
+	for (size_t at = 0; at < length; at++)
+		*to++ = (char)(at % 64 == 63 ? '\n' : at % 64 == 62 ? '\r' : '0' + at % 61);
+	strcpy(to, behind);
+	return text;
+}
+
+static void a_large_message_arrives_whole(void)
+{
+	char *said = make_text("PUB foo re 10007\r\n", LARGE, "\r\nPING\r\nPUB foo 2\r\nhi\r\n");
+	char *heard = make_text("MSG foo x re 10007\r\n", LARGE, "\r\nMSG foo x 2\r\nhi\r\n");
+	struct talk talk = {"large", {{1, QUIET "SUB foo x\r\n"}, {0, QUIET}, {0, said}},
+			    {"PONG\r\n", heard}, {0}};
+
+	set_default_limits();
+	hold_in_all_manners(&talk);
+	free(said);
+	free(heard);
+}
+
+static void a_large_message_may_have_headers(void)
+{
+	char *said = make_text("HPUB foo 5000 10007\r\n", LARGE, "\r\nPING\r\n");
+	char *heard = make_text("HMSG foo x 5000 10007\r\n", LARGE, "\r\n");
+	char *whole = make_text("", LARGE, "\r\n");
+	char *stripped = make_text("MSG foo y 5007\r\n", LARGE, "\r\nPONG\r\n");
+	struct talk talk = {"large", {{1, HEADERS "SUB foo x\r\n"}, {0, HEADERS}, {0, said}},
+			    {NULL, heard}, {0}};
+
+	set_default_limits();
+	strcpy(stripped + strlen("MSG foo y 5007\r\n"), whole + 5000);
+	talk.heard[0] = "PONG\r\n";
+	hold_in_all_manners(&talk);
+	/* And a receiver that takes none of them. */
+	talk.steps[0].says = QUIET "SUB foo y\r\n";
+	talk.heard[1] = stripped;
+	hold_in_all_manners(&talk);
+	free(said);
+	free(heard);
+	free(whole);
+	free(stripped);
+}
+
+static void a_large_message_that_is_denied_is_swallowed(void)
+{
+	char *said = make_text("PUB _GR_.x 10007\r\n", LARGE, "\r\nPING\r\n");
+	struct talk talk = {"denied", {{1, QUIET "SUB > x\r\n"}, {0, QUIET}, {0, said}},
+			    {"-ERR 'Permissions Violation for Publish to \"_GR_.x\"'\r\nPONG\r\n", ""},
+			    {0}};
+
+	set_default_limits();
+	hold_in_all_manners(&talk);
+	free(said);
+}
+
+static void a_large_message_must_end_with_a_line(const char *end)
+{
+	char *said = make_text("PUB foo 10007\r\n", LARGE, end);
+	struct talk talk = {"bad end", {{1, QUIET "SUB foo x\r\n"}, {0, QUIET}, {0, said}},
+			    {UNKNOWN, ""}, {FAULT_UNKNOWN_OPERATION, 0}};
+
+	set_default_limits();
+	hold_in_all_manners(&talk);
+	free(said);
+}
+
+static void the_end_of_a_large_message_is_checked(void)
+{
+	a_large_message_must_end_with_a_line("\nPING\r\n");
+	a_large_message_must_end_with_a_line("\rX");
+	a_large_message_must_end_with_a_line("X");
+}
+
+/* Right around the size from which on a message gets a place of its own. */
+static void sizes_around_the_limit_of_sharing_are_alike(void)
+{
+	for (size_t length = OUTBOX_SHARE_BYTES - 3; length < OUTBOX_SHARE_BYTES + 3; length++) {
+		char line[32];
+		char *said, *heard;
+		struct talk talk = {"around", {{1, QUIET "SUB foo x\r\n"}, {0, QUIET}}, {NULL}, {0}};
+
+		snprintf(line, sizeof(line), "PUB foo %zu\r\n", length);
+		said = make_text(line, length, "\r\n");
+		snprintf(line, sizeof(line), "MSG foo x %zu\r\n", length);
+		heard = make_text(line, length, "\r\n");
+		talk.steps[2].says = said;
+		talk.heard[1] = heard;
+		set_default_limits();
+		hold_in_all_manners(&talk);
+		free(said);
+		free(heard);
+	}
+}
+
+static void an_unfinished_message_is_forgotten_with_its_session(void)
+{
+	struct talk talk = {"unfinished", {{1, QUIET "SUB foo x\r\n"}, {0, QUIET "PUB foo 100000\r\nabc"}},
+			    {"", ""}, {0}};
+
+	set_default_limits();
+	hold_in_all_manners(&talk);
+}
+
+static void a_place_is_offered_while_a_large_message_arrives(void)
+{
+	set_default_limits();
+	begin();
+	CHECK_NUMBER(session_room(&peers[0].session).length, 0);
+	feed(&peers[0], SLICE(QUIET "PUB foo 4095\r\nab"));
+	CHECK_NUMBER(session_room(&peers[0].session).length, 0);
+	feed(&peers[1], SLICE(QUIET "PUB foo 5000\r\nab"));
+	CHECK_NUMBER(session_room(&peers[1].session).length, 5000 + 2 - 2);
+	CHECK_NUMBER(peers[1].rest_length, 0);
+	memset(session_room(&peers[1].session).bytes, 'x', 4999);
+	CHECK_NUMBER(session_filled(&peers[1].session, 4998), SESSION_MORE);
+	CHECK_NUMBER(session_room(&peers[1].session).length, 2);
+	memcpy(session_room(&peers[1].session).bytes, "\r\n", 2);
+	CHECK_NUMBER(session_filled(&peers[1].session, 2), SESSION_MORE);
+	CHECK_NUMBER(session_room(&peers[1].session).length, 0);
+	CHECK_NUMBER(peers[1].session.in_messages, 1);
+	CHECK_NUMBER(peers[1].session.in_bytes, 5000);
+	finish();
+}
+
+/* What a session tells its owner. */
+
+static enum session_answer say(size_t who, const char *text, const char *left)
+{
+	struct slice input = slice_of(text);
+	enum session_answer answer = session_feed(&peers[who].session, &input);
+
+	test_check_text(__FILE__, __LINE__, "what is left", input, slice_of(left));
+	return answer;
+}
+
+static uint8_t take_events(size_t who)
+{
+	uint8_t events = peers[who].session.events;
+
+	peers[who].session.events = 0;
+	return events;
+}
+
+static void events_are_told_to_the_owner(void)
+{
+	set_default_limits();
+	begin();
+	CHECK_NUMBER(say(0, "PING\r\n", ""), SESSION_MORE);
+	CHECK_NUMBER(take_events(0), SESSION_HEARD);
+	CHECK_NUMBER(say(0, "CONNECT {\"protocol\":1}\r\nPING\r\nPING\r\n", "PING\r\nPING\r\n"),
+		     SESSION_WAIT);
+	CHECK_NUMBER(take_events(0), SESSION_CONNECTED);
+	CHECK(peers[0].session.connected);
+	CHECK_NUMBER(say(0, "PING\r\nPING\r\n", "PING\r\n"), SESSION_WAIT);
+	CHECK_NUMBER(take_events(0), SESSION_FIRST_PING | SESSION_HEARD);
+	CHECK_NUMBER(say(0, "PING\r\n", ""), SESSION_MORE);
+	CHECK_NUMBER(take_events(0), SESSION_HEARD);
+	CHECK_NUMBER(say(0, "PONG\r\n", ""), SESSION_MORE);
+	CHECK_NUMBER(take_events(0), SESSION_PONG);
+	CHECK_NUMBER(say(0, "+OK\r\nINFO {}\r\n", ""), SESSION_MORE);
+	CHECK_NUMBER(take_events(0), 0);
+	CHECK_NUMBER(say(0, "SUB foo 1\r\n", ""), SESSION_MORE);
+	CHECK_NUMBER(take_events(0), SESSION_HEARD);
+	CHECK_NUMBER(say(0, "PUB foo 1\r\n", "foo 1\r\n"), SESSION_MORE);
+	CHECK_NUMBER(take_events(0), SESSION_HEARD);
+	/* An old client does not know what a second INFO is. */
+	CHECK_NUMBER(say(1, "CONNECT {}\r\n", ""), SESSION_WAIT);
+	CHECK_NUMBER(take_events(1), SESSION_CONNECTED);
+	CHECK_NUMBER(say(1, "PING\r\n", ""), SESSION_MORE);
+	CHECK_NUMBER(take_events(1), SESSION_HEARD);
+	finish();
+}
+
+static void a_hot_outbox_makes_the_publisher_wait(void)
+{
+	char *said = make_text("PUB foo 70000\r\n", 70000, "\r\nPING\r\n");
+
+	set_default_limits();
+	begin();
+	feed(&peers[0], SLICE(QUIET));
+	feed(&peers[1], SLICE(QUIET "SUB foo 1\r\n"));
+	CHECK_NUMBER(say(0, said, "PING\r\n"), SESSION_WAIT);
+	CHECK(!list_is_empty(&pool.hot));
+	drain();
+	CHECK_NUMBER(say(0, "PING\r\n", ""), SESSION_MORE);
+	finish();
+	free(said);
+}
+
+static void who_does_not_read_is_cut_off_and_nobody_else(void)
+{
+	set_default_limits();
+	begin();
+	feed(&peers[0], SLICE(QUIET "SUB foo 1\r\n"));
+	feed(&peers[1], SLICE(QUIET "SUB foo 2\r\n"));
+	pool.limit_bytes = 50;
+	CHECK_NUMBER(say(0, "PUB foo 10\r\n0123456789\r\n", ""), SESSION_MORE);
+	/* The publisher reads, the other one does not. */
+	outbox_take(&peers[0].session.outbox, peers[0].session.outbox.pending_bytes);
+	CHECK_NUMBER(say(0, "PUB foo 10\r\n0123456789\r\n", ""), SESSION_MORE);
+	CHECK(!peers[0].session.outbox.closed);
+	CHECK(peers[1].session.outbox.closed);
+	CHECK(peers[1].session.outbox.overflowed);
+	CHECK_NUMBER(router.out_messages, 3);
+	pool.limit_bytes = NO_LIMIT;
+	finish();
+}
+
+static void a_complaint_may_come_from_outside(void)
+{
+	set_default_limits();
+	begin();
+	session_ping(&peers[0].session);
+	session_complain(&peers[0].session, FAULT_MAX_SUBSCRIPTIONS);
+	CHECK_NUMBER(peers[0].session.fault, FAULT_NONE);
+	session_complain(&peers[0].session, FAULT_STALE);
+	CHECK_NUMBER(peers[0].session.fault, FAULT_STALE);
+	drain();
+	test_check_text(__FILE__, __LINE__, "what is heard", buf_slice(&peers[0].heard),
+			SLICE("PING\r\n-ERR 'maximum subscriptions exceeded'\r\n"
+			      "-ERR 'Stale Connection'\r\n"));
+	/* It hears nothing any more. */
+	CHECK_NUMBER(say(0, "PING\r\n", "PING\r\n"), SESSION_OVER);
+	session_complain(&peers[1].session, FAULT_PENDING);
+	CHECK_NUMBER(peers[1].session.fault, FAULT_PENDING);
+	CHECK_NUMBER(peers[1].session.outbox.pending_bytes, 0);
+	finish();
+}
+
+static void subscriptions_may_end_before_the_session(void)
+{
+	set_default_limits();
+	begin();
+	feed(&peers[0], SLICE(QUIET "SUB foo 1\r\nSUB * 2\r\nSUB foo grp 3\r\n"));
+	CHECK_NUMBER(router.subscriptions, 3);
+	session_end_subs(&peers[0].session);
+	CHECK_NUMBER(router.subscriptions, 0);
+	CHECK_NUMBER(peers[0].session.subs.count, 0);
+	feed(&peers[1], SLICE(QUIET "PUB foo 1\r\nx\r\n"));
+	CHECK_NUMBER(peers[0].session.outbox.pending_bytes, 0);
+	finish();
+}
+
+static void many_subscriptions_come_and_go(void)
+{
+	char line[64];
+
+	set_default_limits();
+	begin();
+	feed(&peers[0], SLICE(QUIET));
+	for (int at = 0; at < 3000; at++) {
+		snprintf(line, sizeof(line), "SUB s.%d.%s %d\r\n", at % 700, at & 1 ? "*" : "x", at);
+		feed(&peers[0], slice_of(line));
+	}
+	CHECK_NUMBER(router.subscriptions, 3000);
+	for (int at = 0; at < 3000; at += 2) {
+		snprintf(line, sizeof(line), "UNSUB %d\r\n", at);
+		feed(&peers[0], slice_of(line));
+	}
+	CHECK_NUMBER(router.subscriptions, 1500);
+	CHECK_NUMBER(peers[0].session.subs.count, 1500);
+	CHECK_NUMBER(router.trie.literals.count, 0);
+	finish();
+}
+
+static const struct test_case cases[] = {
+	TEST_CASE(the_small_verbs_are_answered),
+	TEST_CASE(who_is_verbose_hears_ok),
+	TEST_CASE(who_is_pedantic_is_corrected_once),
+	TEST_CASE(a_message_goes_from_one_to_the_other),
+	TEST_CASE(without_echo_nobody_hears_himself),
+	TEST_CASE(headers_go_to_who_asked_for_them),
+	TEST_CASE(a_request_that_nobody_hears_is_answered),
+	TEST_CASE(unsub_ends_now_or_after_so_many),
+	TEST_CASE(a_sid_in_use_keeps_its_subscription),
+	TEST_CASE(what_may_be_subscribed_to_has_limits),
+	TEST_CASE(reserved_names_are_denied_and_quoted),
+	TEST_CASE(some_faults_end_a_session),
+	TEST_CASE(a_payload_may_be_as_long_as_the_limit),
+	TEST_CASE(a_line_may_be_as_long_as_the_limit),
+	TEST_CASE(a_large_message_arrives_whole),
+	TEST_CASE(a_large_message_may_have_headers),
+	TEST_CASE(a_large_message_that_is_denied_is_swallowed),
+	TEST_CASE(the_end_of_a_large_message_is_checked),
+	TEST_CASE(sizes_around_the_limit_of_sharing_are_alike),
+	TEST_CASE(an_unfinished_message_is_forgotten_with_its_session),
+	TEST_CASE(a_place_is_offered_while_a_large_message_arrives),
+	TEST_CASE(events_are_told_to_the_owner),
+	TEST_CASE(a_hot_outbox_makes_the_publisher_wait),
+	TEST_CASE(who_does_not_read_is_cut_off_and_nobody_else),
+	TEST_CASE(a_complaint_may_come_from_outside),
+	TEST_CASE(subscriptions_may_end_before_the_session),
+	TEST_CASE(many_subscriptions_come_and_go),
+};
+
+int main(void)
+{
+	return test_run(cases, sizeof(cases) / sizeof(cases[0]));
+}
