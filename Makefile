@@ -68,6 +68,8 @@ ALL_LIBS = $(PACKAGE_LIBS) -pthread $(LDLIBS)
 
 UNIT_DIR_systemd = $(shell $(PKG_CONFIG) --variable=systemdsystemunitdir systemd)
 SYSTEM_UNIT_DIR ?= $(or $(UNIT_DIR_systemd),/lib/systemd/system)
+SYSUSERS_DIR_systemd = $(shell $(PKG_CONFIG) --variable=sysusersdir systemd)
+SYSUSERS_DIR ?= $(or $(SYSUSERS_DIR_systemd),/usr/lib/sysusers.d)
 BINDIR = $(PREFIX)/bin
 MAN8DIR = $(PREFIX)/share/man/man8
 
@@ -134,12 +136,14 @@ install: all
 ifeq ($(SUPERVISOR),systemd)
 	install -Dm644 systemd/minats.socket $(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.socket
 	sed 's|@BINDIR@|$(BINDIR)|' systemd/minats.service.in > $(BUILD)/minats.service
+	install -Dm644 systemd/minats.sysusers $(DESTDIR)$(SYSUSERS_DIR)/minats.conf
 	install -Dm644 $(BUILD)/minats.service $(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.service
 endif
 
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/minats $(DESTDIR)$(MAN8DIR)/minats.8 \
-		$(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.socket $(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.service
+		$(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.socket $(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.service \
+		$(DESTDIR)$(SYSUSERS_DIR)/minats.conf
 
 clean:
 	rm -rf $(BUILD)

@@ -63,12 +63,18 @@ static enum step end(struct session *session, enum fault fault)
 /* Complaints. */
 
 /* Puts -ERR 'text' and, where it concerns a subject, that in quotes and what stands behind it. */
-static void put_error(struct session *session, struct slice text, struct slice subject,
+static void put_error(struct session *session, enum fault fault, struct slice subject,
 		      struct slice behind)
 {
 	struct buf line = {0};
-	int error = buf_append(&line, text);
+	int error = buf_append(&line, fault_text(fault));
 
+	if (fault_reason(fault)) {
+		session->fault = (uint8_t)fault;
+	} else {
+		session->complaint = (uint8_t)fault;
+		session->events |= SESSION_COMPLAINED;
+	}
 	if (error == 0 && subject.bytes)
 		error = writer_quote(&line, subject);
 	if (error == 0)
@@ -84,11 +90,11 @@ static void put_error(struct session *session, struct slice text, struct slice s
 
 void session_complain(struct session *session, enum fault fault)
 {
-	struct slice text = fault_text(fault);
+	struct slice nothing = {NULL, 0};
 
-	if (text.length > 0)
-		put_error(session, text, (struct slice){NULL, 0}, (struct slice){NULL, 0});
-	if (fault_reason(fault))
+	if (fault_text(fault).length > 0)
+		put_error(session, fault, nothing, nothing);
+	else
 		session->fault = (uint8_t)fault;
 }
 
@@ -168,7 +174,7 @@ static enum step add_sub(struct session *session, const struct op *op, uint32_t 
 
 static enum step deny_sub(struct session *session, struct slice subject, struct slice behind)
 {
-	put_error(session, fault_text(FAULT_SUBSCRIBE_DENIED), subject, behind);
+	put_error(session, FAULT_SUBSCRIBE_DENIED, subject, behind);
 	return STEP_NEXT;
 }
 
@@ -242,10 +248,10 @@ static enum step check_head(struct session *session, const struct op *op)
 	/* Subjects that begin like the reserved ones are few: one byte tells most apart. */
 	if ((op->subject.bytes[0] == '_' || op->subject.bytes[0] == '$') &&
 	    is_reserved_subject(op->subject)) {
-		put_error(session, fault_text(FAULT_PUBLISH_DENIED), op->subject, nothing);
+		put_error(session, FAULT_PUBLISH_DENIED, op->subject, nothing);
 		session->denied = true;
 	} else if (op->reply.length > 0 && is_reserved_reply(op->reply)) {
-		put_error(session, fault_text(FAULT_REPLY_DENIED), op->reply, nothing);
+		put_error(session, FAULT_REPLY_DENIED, op->reply, nothing);
 		session->denied = true;
 	}
 	return STEP_NEXT;

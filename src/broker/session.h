@@ -34,6 +34,7 @@ enum {
 	SESSION_FIRST_PING = 2, /* answered, after CONNECT, to one who understands a second INFO */
 	SESSION_HEARD = 4,     /* there was an operation that counts as activity (7.1) */
 	SESSION_PONG = 8,
+	SESSION_COMPLAINED = 16, /* there was an -ERR that left it open: `complaint` */
 };
 
 struct session {
@@ -50,6 +51,7 @@ struct session {
 	uint8_t inbound_verb;
 	uint8_t events;
 	uint8_t fault;  /* enum fault: why it is over */
+	uint8_t complaint; /* enum fault: the last that left it open */
 	bool connected; /* CONNECT was accepted */
 	bool pinged;    /* PING came after CONNECT */
 	bool denied;    /* the message in hand is not to be published */

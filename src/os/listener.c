@@ -19,6 +19,7 @@ enum {
 	BACKLOG = 4096,         /* the kernel lowers it to its own limit */
 	ACCEPTS_A_TURN = 64,
 	RETRY_MS = 1000,
+	QUIET_MS = 10000,
 };
 
 #define UNIX_PREFIX "unix:"
@@ -172,9 +173,14 @@ bool listener_is_usable(int fd, char why[256])
 
 static void pause_for_want(struct listener *listener, int error)
 {
+	uint64_t now = listener->loop->now_ms;
+
 	listener->is_paused = true;
 	(void)loop_want(listener->loop, &listener->source, 0);
-	(void)loop_set_timer(listener->loop, &listener->retry, listener->loop->now_ms + RETRY_MS);
+	(void)loop_set_timer(listener->loop, &listener->retry, now + RETRY_MS);
+	if (now < listener->quiet_until_ms)
+		return;
+	listener->quiet_until_ms = now + QUIET_MS;
 	listener->starved(listener, error);
 }
 

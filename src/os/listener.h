@@ -26,9 +26,10 @@ struct listener {
 	bool adopted;
 	bool is_unix;
 	bool is_paused; /* for want of descriptors */
+	uint64_t quiet_until_ms; /* such a want was told not long ago */
 	/* Takes the descriptor. */
 	void (*accepted)(struct listener *listener, int fd, const struct peer *peer);
-	/* Accepting failed; the listener is paused. */
+	/* Accepting failed; the listener is paused. Told at most once in ten seconds. */
 	void (*starved)(struct listener *listener, int error);
 };
 

@@ -341,6 +341,8 @@ struct log *log_new(const struct log_options *options, char why[256])
 	log->wake[0] = log->wake[1] = log->done[0] = log->done[1] = -1;
 	if (options->target == LOG_TARGET_FILE)
 		log->fd = open_file(options->file);
+	if (options->target == LOG_TARGET_SYSLOG)
+		log_syslog_open();
 	if (log->fd < 0) {
 		snprintf(why, 256, "cannot open log file %s: %s", options->file, strerror(errno));
 		free(log);

@@ -55,6 +55,11 @@ void log_lines_write(int fd, const struct log_options *options, const struct log
 	(void)done;
 }
 
+void log_syslog_open(void)
+{
+	openlog("minats", LOG_PID | LOG_NDELAY, LOG_DAEMON);
+}
+
 void log_syslog_write(const struct log_record *record)
 {
 	syslog(log_priority(record->level), "%s", record->text);

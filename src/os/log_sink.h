@@ -19,6 +19,7 @@ struct log_record {
 /* Writes "[pid] time [INF] text" to the descriptor. */
 void log_lines_write(int fd, const struct log_options *options, const struct log_record *record);
 
+void log_syslog_open(void);
 void log_syslog_write(const struct log_record *record);
 
 void log_journal_write(const struct log_record *record);

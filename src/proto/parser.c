@@ -52,21 +52,25 @@ static bool is_blank(char byte)
 	return byte == ' ' || byte == '\t';
 }
 
-static char to_upper(char byte)
-{
-	return byte >= 'a' && byte <= 'z' ? (char)(byte - 'a' + 'A') : byte;
-}
-
-/* How many bytes of the verb are there: all that could be, or -1 if it is another word. */
+/*
+ * How many bytes of the verb are there: all that could be, or -1 if it is another word. Letters
+ * that differ in one bit only, 0x20, differ in case only.
+ */
 static int match_verb(enum verb verb, struct slice input)
 {
+	const char *name = verbs[verb].name;
 	size_t length = verbs[verb].length;
 
+	if (((input.bytes[0] ^ name[0]) & ~0x20) != 0)
+		return -1;
 	if (input.length < length)
 		length = input.length;
-	for (size_t at = 0; at < length; at++)
-		if (to_upper(input.bytes[at]) != verbs[verb].name[at])
+	for (size_t at = 0; at < length; at++) {
+		int other = input.bytes[at] ^ name[at];
+
+		if (other != 0 && (other != 0x20 || name[at] < 'A'))
 			return -1;
+	}
 	return (int)length;
 }
 
@@ -194,7 +198,7 @@ static bool read_unsub(struct op *op, const struct line *line)
 	return true;
 }
 
-static bool read_arguments(struct op *op, const struct line *line)
+static inline bool read_arguments(struct op *op, const struct line *line)
 {
 	switch (op->verb) {
 	case VERB_PUB:
@@ -256,6 +260,7 @@ static enum parser_answer next_skipped(struct parser *parser, struct slice *inpu
 	*input = slice_after(*input, (size_t)(end - input->bytes) + 1);
 	parser->state = STATE_VERB;
 	op->verb = parser->verb;
+	op->again = false;
 	return PARSER_OP;
 }
 
@@ -322,25 +327,21 @@ enum parser_answer parser_next(struct parser *parser, struct slice *input, size_
 			       struct op *op, enum fault *fault)
 {
 	assert(parser->state != STATE_PAYLOAD);
-	while (input->length > 0) {
-		enum parser_answer answer;
+	if (input->length == 0)
+		return PARSER_MORE;
+	if (parser->state == STATE_VERB) {
+		enum parser_answer answer = next_verb(parser, input, fault);
 
-		switch ((enum state)parser->state) {
-		case STATE_VERB:
-			answer = next_verb(parser, input, fault);
-			if (answer != PARSER_OP)
-				return answer;
-			break;
-		case STATE_SKIP:
-			return next_skipped(parser, input, op);
-		case STATE_SPACE:
-			skip_blanks(parser, input);
-			break;
-		default:
-			return next_arguments(parser, input, max_control_line, op, fault);
-		}
+		if (answer != PARSER_OP)
+			return answer;
 	}
-	return PARSER_MORE;
+	if (parser->state == STATE_SKIP)
+		return next_skipped(parser, input, op);
+	if (parser->state == STATE_SPACE)
+		skip_blanks(parser, input);
+	if (input->length == 0)
+		return PARSER_MORE;
+	return next_arguments(parser, input, max_control_line, op, fault);
 }
 
 /* Where the payload starts: behind the line's end, CRLF or LF. */

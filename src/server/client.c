@@ -17,6 +17,7 @@ enum {
 	RTT_EVERY_MS = 3600 * 1000,
 	LINGER_MS = 2000,
 	STALL_MS = 10,
+	QUIET_MS = 1000,
 };
 
 static uint64_t now_of(const struct client *client)
@@ -259,6 +260,17 @@ static void on_timer(struct timer *timer)
 
 /* Reading. */
 
+/* What leaves the connection open can be said a million times a second: one line a second will do. */
+static void log_complaint(struct client *client)
+{
+	const char *text = fault_text((enum fault)client->session.complaint).bytes;
+
+	if (now_of(client) < client->quiet_until_ms)
+		return;
+	client->quiet_until_ms = now_of(client) + QUIET_MS;
+	client_log(client, LOG_LEVEL_WARNING, text, "Client error: %s", text);
+}
+
 static void deal_with_events(struct client *client)
 {
 	uint8_t events = client->session.events;
@@ -276,6 +288,8 @@ static void deal_with_events(struct client *client)
 	}
 	if (events & SESSION_FIRST_PING)
 		client_send_info(client, true);
+	if (events & SESSION_COMPLAINED)
+		log_complaint(client);
 }
 
 /* Keeps what is not whole yet. */

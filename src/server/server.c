@@ -374,8 +374,28 @@ static void log_start(struct listener *listener)
 		  listener->adopted ? " (from the supervisor)" : "");
 }
 
+/* Which addresses came from outside, and which option is without effect for it. */
+static void print_ready(const struct server *server, char status[256])
+{
+	const char *given = options_given_address(server->options);
+	size_t length = (size_t)snprintf(status, 256, "Waiting for clients on");
+	bool adopted = false;
+
+	for (const struct list *at = server->listeners.next; at != &server->listeners && length < 256;
+	     at = at->next) {
+		const struct listener *listener = container_of(at, struct listener, link);
+
+		length += (size_t)snprintf(status + length, 256 - length, " %s", listener->text);
+		adopted = listener->adopted;
+	}
+	if (length < 256 && adopted)
+		snprintf(status + length, 256 - length, " (from the supervisor%s%s)",
+			 given ? "; no effect: " : "", given ? given : "");
+}
+
 int server_start(struct server *server)
 {
+	char status[256];
 	int error = 0;
 
 	for (struct list *at = server->listeners.next; at != &server->listeners && error == 0;
@@ -388,7 +408,8 @@ int server_start(struct server *server)
 	server->watchdog_ms = supervisor_watchdog_ms();
 	if (server->watchdog_ms)
 		on_watchdog(&server->watchdog);
-	supervisor_ready("Waiting for clients");
+	print_ready(server, status);
+	supervisor_ready(status);
 	log_write(server->log, LOG_LEVEL_INFO, NULL, "Server is ready");
 	return 0;
 }

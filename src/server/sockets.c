@@ -26,9 +26,26 @@ __attribute__((format(printf, 2, 3))) static int fail(char why[SOCKETS_WHY], con
 	return 1;
 }
 
+/* Names that will be roles of their own. A client must not end up there meanwhile. */
+static const char *missing_role(const char *name)
+{
+	static const char *const roles[][2] = {
+		{"http", "monitoring"}, {"ws", "WebSocket"}, {"parcel", "hand-over of connections"}};
+
+	for (size_t at = 0; at < sizeof(roles) / sizeof(roles[0]); at++)
+		if (strcmp(name, roles[at][0]) == 0)
+			return roles[at][1];
+	return NULL;
+}
+
 static int adopt(struct server *server, int fd, const char *name, char why[SOCKETS_WHY])
 {
+	const char *missing = missing_role(name);
 	char problem[256];
+
+	if (missing)
+		return fail(why, "inherited descriptor %d is named \"%s\": minats has no %s", fd, name,
+			    missing);
 
 	if (!listener_is_usable(fd, problem))
 		return fail(why, "inherited descriptor %d%s%s%s is %s: minats needs a listening stream "

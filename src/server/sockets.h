@@ -2,8 +2,8 @@
 /*
  * Which sockets the daemon listens on: those a supervisor handed over, inetd's, or its own.
  *
- * A descriptor's name (FileDescriptorName=) chooses its role. No name has one of its own yet, so
- * all are for clients.
+ * A descriptor's name (FileDescriptorName=) chooses its role: all are for clients but those named
+ * http, ws and parcel, which are refused as long as there is nothing behind them.
  */
 #pragma once
 

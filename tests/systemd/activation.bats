@@ -15,11 +15,13 @@ teardown_file() {
 }
 
 setup() {
+	machine_need
 	machine systemctl start minats.socket
 }
 
 # Every case starts with the socket alone.
 teardown() {
+	[[ -z $MACHINE_OBSTACLE ]] || return 0
 	if [[ -z ${BATS_TEST_COMPLETED:-} ]]; then
 		machine_show
 	fi

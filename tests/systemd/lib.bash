@@ -3,8 +3,8 @@
 #
 # A machine for a .bats file: a whole systemd in a container that sees the host's files, and changes none.
 #
-#     machine_boot [bare]     from setup_file(): boots it, with minats installed unless it is to be bare; skips
-#                             where that cannot work
+#     machine_boot [bare]     from setup_file(): boots it, with minats installed unless it is to be bare
+#     machine_need            from setup(): skips where it could not be booted, and says why
 #     machine_leave           from teardown_file(): shuts it down
 #     machine_show            from teardown(): after a failure, the console and the journal
 #     machine COMMAND...      runs in it as root, not longer than LIMIT_S
@@ -130,12 +130,13 @@ machine_is_up() {
 }
 
 machine_boot() {
-	local obstacle
 	local end=$((SECONDS + BOOT_LIMIT_S))
 	ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 	MINATS=$(realpath "${MINATS:-$ROOT/build/minats}")
-	obstacle=$(machine_obstacle)
-	[[ -z $obstacle ]] || skip "$obstacle"
+	MACHINE_OBSTACLE=$(machine_obstacle)
+	export MACHINE_OBSTACLE
+	# Not a skip: bats takes one in setup_file() for a failure.
+	[[ -z $MACHINE_OBSTACLE ]] || return 0
 	MACHINE=$BATS_FILE_TMPDIR/machine
 	mkdir -p "$MACHINE/disk" "$MACHINE/layer"
 	machine_settings "$MACHINE/layer"
@@ -154,6 +155,10 @@ machine_boot() {
 	export ROOT MINATS MACHINE MACHINE_PID MACHINE_LEADER
 	machine ip link set lo up
 	machine systemd-sysusers
+}
+
+machine_need() {
+	[[ -z $MACHINE_OBSTACLE ]] || skip "$MACHINE_OBSTACLE"
 }
 
 machine_show() {

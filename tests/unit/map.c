@@ -186,7 +186,7 @@ static void live(struct world *world, unsigned steps, uint32_t inserts)
 			insert(world, at);
 		else if (!wants_in && world->items[at].is_in)
 			take_out(world, at);
-		if (step % 97 == 0)
+		if (step % 211 == 0)
 			compare(world);
 	}
 	compare(world);

@@ -46,7 +46,7 @@ static void check_same(const char *what, const char *text, const char *expected)
 
 /* What was typed, and what the message has to name. */
 struct refusal {
-	const char *words[4];
+	const char *words[6]; /* up to a NULL */
 	const char *names[4];
 };
 

@@ -320,16 +320,14 @@ static void without_echo_nobody_hears_himself(void)
 	static const struct talk talks[] = {
 		{"mute", {{0, MUTE "SUB foo 1\r\nSUB foo grp 2\r\nPUB foo 1\r\nx\r\n"},
 			  {1, QUIET "PUB foo 1\r\ny\r\n"}, {0, "UNSUB 2\r\nPUB foo 1\r\nz\r\n"},
-			  {1, "UNSUB 2\r\nSUB foo 1\r\nPUB foo 1\r\nw\r\n"}, {0, "PING\r\n"}},
-		 {NULL, NULL}, {0}},
+			  {1, "SUB foo 1\r\nPUB foo 1\r\nw\r\n"}, {0, "PING\r\n"}},
+		 /* Both subscriptions of the first hear the second, plain before queue. */
+		 {"MSG foo 1 1\r\ny\r\nMSG foo 2 1\r\ny\r\nMSG foo 1 1\r\nw\r\nPONG\r\n",
+		  "MSG foo 1 1\r\nw\r\n"}, {0}},
 	};
-	struct talk talk = talks[0];
 
 	set_default_limits();
-	/* Both of 0 hear 1, plain before queue. */
-	talk.heard[0] = "MSG foo 1 1\r\ny\r\nMSG foo 2 1\r\ny\r\nMSG foo 1 1\r\nw\r\nPONG\r\n";
-	talk.heard[1] = "MSG foo 1 1\r\nw\r\n";
-	hold_in_all_manners(&talk);
+	HOLD(talks);
 }
 
 static void headers_go_to_who_asked_for_them(void)

@@ -35,10 +35,10 @@ static unsigned test_failures;
 #define CHECK_NUMBER(value, expected) \
 	test_check_number(__FILE__, __LINE__, #value, (intmax_t)(value), (intmax_t)(expected))
 
-/* `slice` holds exactly the bytes of the literal `text`, NULs included. */
-#define CHECK_TEXT(slice, text) \
-	test_check_text(__FILE__, __LINE__, #slice, (slice), \
-			(struct slice){(text), sizeof(text) - 1})
+/* The slice `value` holds exactly the bytes of the literal `expected`, NULs included. */
+#define CHECK_TEXT(value, expected) \
+	test_check_text(__FILE__, __LINE__, #value, (value), \
+			(struct slice){(expected), sizeof(expected) - 1})
 
 static inline void test_check_number(const char *file, int line, const char *what, intmax_t value,
 				     intmax_t expected)
