@@ -8,8 +8,8 @@ DESTDIR ?=
 BUILD ?= build
 # systemd | none: who hands over sockets and watches; "none" needs no libsystemd at all.
 SUPERVISOR ?= systemd
-# What the platform has. These are Linux; the BSDs and macOS say POLLER=kqueue MEMORY=none, and
-# where accept4(2) is missing ACCEPT=fcntl.
+# What the platform has. These are Linux; the BSDs and macOS say POLLER=kqueue MEMORY=none (and use
+# GNU make); where accept4(2) is missing ACCEPT=fcntl; macOS's linker also HARDENING_LINK=.
 POLLER ?= epoll
 ACCEPT ?= flags
 MEMORY ?= glibc
@@ -49,7 +49,7 @@ UNIT_map = base/map
 UNIT_subject = proto/subject
 UNIT_utf8 = proto/utf8
 UNIT_fault = proto/fault
-UNIT_parser = proto/parser proto/fault
+UNIT_parser = proto/parser
 UNIT_writer = proto/writer proto/utf8 base/buf
 UNIT_handshake = proto/handshake proto/utf8 base/buf
 UNIT_pool = broker/pool
@@ -59,7 +59,7 @@ UNIT_router = broker/router broker/outbox broker/pool $(UNIT_trie) $(UNIT_writer
 UNIT_session = broker/session $(UNIT_router) proto/handshake proto/parser proto/fault
 UNIT_loop = os/loop os/poller_$(POLLER) os/clock
 UNIT_address = os/address
-UNIT_options = server/options os/address
+UNIT_options = server/options os/address proto/utf8
 UNIT_log = os/log os/log_lines os/$(LOG_$(SUPERVISOR))
 
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(WERROR) $(HARDENING) -Isrc -MMD -MP \
@@ -75,18 +75,19 @@ MAN8DIR = $(PREFIX)/share/man/man8
 
 all: $(BUILD)/minats
 
-$(BUILD)/minats: $(OBJECTS)
-	$(CC) $(CFLAGS) $(HARDENING_LINK) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
+$(BUILD)/minats: $(OBJECTS) $(BUILD)/flags
+	$(CC) $(CFLAGS) $(HARDENING_LINK) $(LDFLAGS) -o $@ $(OBJECTS) $(ALL_LIBS)
 
-# Objects know the flags they were made with: others make them anew.
+# What is built knows the flags and the files it was made of: others make it anew.
+CONFIGURATION = $(CC) $(ALL_CFLAGS) $(HARDENING_LINK) $(LDFLAGS) $(ALL_LIBS) $(OBJECTS)
+
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(SUPERVISOR)' | cmp -s - $@ || \
-		echo '$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(SUPERVISOR)' > $@
+	@echo '$(CONFIGURATION)' | cmp -s - $@ || echo '$(CONFIGURATION)' > $@
 
 define link_unit
 $$(BUILD)/tests/unit/$(1): $$(BUILD)/tests/unit/$(1).o $$(UNIT_$(1):%=$$(BUILD)/src/%.o)
@@ -131,13 +132,15 @@ lint:
 		tests/*.bash tests/systemd/*.bash
 
 install: all
-	install -Dm755 $(BUILD)/minats $(DESTDIR)$(BINDIR)/minats
-	install -Dm644 man/minats.8 $(DESTDIR)$(MAN8DIR)/minats.8
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MAN8DIR)
+	install -m755 $(BUILD)/minats $(DESTDIR)$(BINDIR)/minats
+	install -m644 man/minats.8 $(DESTDIR)$(MAN8DIR)/minats.8
 ifeq ($(SUPERVISOR),systemd)
-	install -Dm644 systemd/minats.socket $(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.socket
+	install -d $(DESTDIR)$(SYSTEM_UNIT_DIR) $(DESTDIR)$(SYSUSERS_DIR)
+	install -m644 systemd/minats.socket $(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.socket
 	sed 's|@BINDIR@|$(BINDIR)|' systemd/minats.service.in > $(BUILD)/minats.service
-	install -Dm644 systemd/minats.sysusers $(DESTDIR)$(SYSUSERS_DIR)/minats.conf
-	install -Dm644 $(BUILD)/minats.service $(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.service
+	install -m644 $(BUILD)/minats.service $(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.service
+	install -m644 systemd/minats.sysusers $(DESTDIR)$(SYSUSERS_DIR)/minats.conf
 endif
 
 uninstall:

@@ -94,7 +94,10 @@ static int serve(struct server *server)
 	if (error == 0)
 		error = server_run(server);
 	files_remove(server);
-	return error < 0 ? fail(server, strerror(-error)) : EXIT_SUCCESS;
+	if (error == 0)
+		return EXIT_SUCCESS;
+	snprintf(why, sizeof(why), "the event loop failed: %s", strerror(-error));
+	return fail(server, why);
 }
 
 static int run(const struct options *options)

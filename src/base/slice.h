@@ -15,6 +15,12 @@ struct slice {
 	size_t length;
 };
 
+/* Where bytes may be written to: likewise not owned. */
+struct room {
+	char *bytes;
+	size_t length;
+};
+
 /* For string literals only: sizeof counts the terminator. */
 #define SLICE(literal) ((struct slice){(literal), sizeof(literal) - 1})
 

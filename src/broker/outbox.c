@@ -39,7 +39,7 @@ static void shut(struct outbox *outbox)
 	list_append(&outbox->pool->dirty, &outbox->dirty_link);
 }
 
-/* Not inline: seldom taken. The last chunk is full, ends in a payload, or is not there. */
+/* The last chunk is full, ends in a payload, or is not there. */
 static char *room_in_new_chunk(struct outbox *outbox, size_t length)
 {
 	/* A lone answer takes little; whoever needs a second chunk will need more. */
@@ -87,7 +87,7 @@ static void has_news(struct outbox *outbox, size_t length)
 		list_remove(&outbox->dirty_link);
 		list_append(&outbox->pool->hot, &outbox->dirty_link);
 	}
-	if (outbox->pending_bytes > outbox->pool->limit_bytes / 4 * 3)
+	if (outbox_is_congested(outbox))
 		outbox->pool->congested = true;
 }
 

@@ -55,5 +55,11 @@ bool outbox_put(struct outbox *outbox, struct slice text);
 /* Up to `most` slices of what is pending, in order; how many. They live until outbox_take(). */
 size_t outbox_peek(const struct outbox *outbox, struct slice *slices, size_t most);
 
+/* Nearly full: whoever fills it should wait a little (PROTOCOL 7.5). */
+static inline bool outbox_is_congested(const struct outbox *outbox)
+{
+	return outbox->pending_bytes > outbox->pool->limit_bytes / 4 * 3;
+}
+
 /* Forgets the first `length` bytes: they are sent. */
 void outbox_take(struct outbox *outbox, size_t length);

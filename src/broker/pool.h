@@ -23,7 +23,7 @@ enum {
 /*
  * One message's bytes, shared by all who wait for them.
  *
- * Made with one reference; whoever lets go of the last gives it back. `bytes` has room for
+ * It never leaves its loop. Made with one reference; whoever lets go of the last gives it back. `bytes` has room for
  * `capacity`; what stands in it is its users' affair.
  */
 struct payload {

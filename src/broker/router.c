@@ -8,11 +8,10 @@
 #include "broker/trace.h"
 #include "proto/writer.h"
 
-/* The name of a queue group, shared by all leaves that have it, and room for counting its pool. */
+/* The name of a queue group, shared by all leaves that have it, and room for counting members. */
 struct queue {
 	struct queue *next_noted; /* router.noted */
-	uint32_t leaves;          /* of the message in hand: how many match; 0 when not noted */
-	uint32_t members;         /* in all of them */
+	uint32_t members;         /* that match the message in hand; 0 when not noted */
 	uint32_t refs;
 	uint32_t hash;
 	uint32_t length;
@@ -320,6 +319,8 @@ static const struct form *find_form(struct router *router, struct delivery *deli
 
 	if (form->verb.length == 0) {
 		*form = make_whole(router, message);
+		if (form->verb.length == 0)
+			return form;
 		share_body(router, delivery);
 		join(form, delivery->payload);
 	}
@@ -364,7 +365,7 @@ static bool put_copied(struct outbox *outbox, const struct form *form, struct sl
 	return true;
 }
 
-/* Not inline: only where somebody watches. */
+/* Only where somebody watches. */
 static void trace_delivery(struct router *router, const struct sub *sub, const struct form *form,
 			   struct slice subject)
 {
@@ -381,7 +382,6 @@ static void trace_delivery(struct router *router, const struct sub *sub, const s
 
 static void expire(struct router *router, struct sub *sub)
 {
-	sub->expired = true;
 	sub->next_expired = router->expired;
 	router->expired = sub;
 }
@@ -419,15 +419,14 @@ static void note_queue(struct router *router, const struct leaf *leaf)
 {
 	struct queue *queue = leaf->queue;
 
-	if (queue->leaves++ == 0) {
-		queue->members = 0;
+	if (queue->members == 0) {
 		queue->next_noted = router->noted;
 		router->noted = queue;
 	}
 	queue->members += leaf->count;
 }
 
-/* Tries the members first to last - 1 of a group's pool, counted over all its leaves. */
+/* Tries a group's members first to last - 1, counted over all leaves that match. */
 static bool deliver_to_one(struct router *router, struct delivery *delivery, struct match match,
 			   const struct queue *queue, uint32_t first, uint32_t last)
 {
@@ -455,7 +454,7 @@ static void deliver_to_queues(struct router *router, struct delivery *delivery, 
 
 		if (!deliver_to_one(router, delivery, match, queue, start, queue->members))
 			deliver_to_one(router, delivery, match, queue, 0, start);
-		queue->leaves = 0;
+		queue->members = 0;
 		router->noted = queue->next_noted;
 	}
 }
@@ -468,7 +467,6 @@ uint64_t router_publish(struct router *router, const struct message *message)
 	struct leaf *leaf;
 
 	router->in_messages++;
-	router->in_bytes += body_length(message);
 	while ((leaf = next_leaf(&rest))) {
 		if (leaf->queue)
 			note_queue(router, leaf);
@@ -480,6 +478,5 @@ uint64_t router_publish(struct router *router, const struct message *message)
 	if (delivery.payload)
 		pool_release_payload(router->pool, delivery.payload);
 	router->out_messages += delivery.count;
-	router->out_bytes += delivery.count * body_length(message);
 	return delivery.count;
 }

@@ -30,8 +30,8 @@ struct router {
 	struct queue *noted;    /* the groups that the message in hand concerns */
 	uint64_t random;
 	uint64_t subscriptions;
-	uint64_t in_messages, in_bytes;   /* published by clients */
-	uint64_t out_messages, out_bytes; /* put into outboxes */
+	uint64_t in_messages;  /* published by clients */
+	uint64_t out_messages; /* put into outboxes */
 };
 
 /*

@@ -45,7 +45,7 @@ void session_fini(struct session *session)
 	handshake_fini(&session->connect);
 }
 
-static void show(const struct session *session, enum trace_way way, struct slice verb,
+static void show(struct session *session, enum trace_way way, struct slice verb,
 		 struct slice text)
 {
 	struct trace *trace = session->router->trace;
@@ -260,23 +260,31 @@ static enum step check_head(struct session *session, const struct op *op)
 /* The 503 that tells a requester that nobody listens (PROTOCOL 6.7). */
 static void say_no_responders(struct session *session, const struct message *message)
 {
+	static const char status[] = "NATS/1.0 503\r\nNats-Subject: ";
+	static const char end[] = "\r\n\r\n\r\n";
+	struct slice subject = message->subject;
 	struct sub *sub = router_find_own(session->router, message->reply, &session->outbox);
-	unsigned length = (unsigned)message->subject.length + 32;
-	struct buf line = {0};
+	/* The headers end with an empty line; the last CRLF is the payload's. */
+	size_t length = SLICE(status).length + subject.length + SLICE(end).length - 2;
+	char tail[WRITER_TAIL];
+	struct slice tail_slice = {tail, 0};
+	char *start, *to;
 
 	if (!sub)
 		return;
-	if (buf_printf(&line, "%.*s %.*s %u %u", (int)message->reply.length, message->reply.bytes,
-		       (int)sub->sid_length, sub->sid, length, length) < 0)
-		goto done;
-	show(session, TRACE_OUT, SLICE("HMSG"), buf_slice(&line));
-	if (buf_printf(&line, "\r\nNATS/1.0 503\r\nNats-Subject: %.*s\r\n\r\n\r\n",
-		       (int)message->subject.length, message->subject.bytes) < 0)
-		goto done;
-	if (outbox_put(&session->outbox, SLICE("HMSG ")))
-		outbox_put(&session->outbox, buf_slice(&line));
-done:
-	buf_fini(&line);
+	tail_slice.length = writer_hmsg_tail(tail, (struct slice){NULL, 0}, (uint32_t)length,
+					     (uint32_t)length);
+	length += 2 + writer_line_length(SLICE("HMSG "), message->reply, sub_sid(sub), tail_slice);
+	start = outbox_room(&session->outbox, length, 0);
+	if (!start)
+		return;
+	to = writer_line(start, SLICE("HMSG "), message->reply, sub_sid(sub), tail_slice);
+	/* The trace shows the line up to its CRLF, without the verb. */
+	show(session, TRACE_OUT, SLICE("HMSG"), (struct slice){start + 5, (size_t)(to - start) - 7});
+	to = writer_copy(to, SLICE(status));
+	to = writer_copy(to, subject);
+	writer_copy(to, SLICE(end));
+	outbox_wrote(&session->outbox, length);
 }
 
 static enum step publish(struct session *session, const struct op *op, struct slice body,
@@ -294,8 +302,6 @@ static enum step publish(struct session *session, const struct op *op, struct sl
 
 	show(session, TRACE_PAYLOAD, SLICE("MSG_PAYLOAD"),
 	     (struct slice){body.bytes, body.length - 2});
-	session->in_messages++;
-	session->in_bytes += op->payload_length;
 	if (session->denied)
 		return STEP_NEXT;
 	ok(session);
@@ -422,8 +428,8 @@ static enum step (*const handlers[VERB_COUNT])(struct session *, const struct op
 	[VERB_ERR] = on_error,
 };
 
-/* Not inline: only where somebody watches. */
-static void show_op(const struct session *session, const struct op *op)
+/* Only where somebody watches. */
+static void show_op(struct session *session, const struct op *op)
 {
 	struct slice text = {NULL, 0};
 	char *redacted = NULL;

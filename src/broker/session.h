@@ -55,8 +55,6 @@ struct session {
 	bool connected; /* CONNECT was accepted */
 	bool pinged;    /* PING came after CONNECT */
 	bool denied;    /* the message in hand is not to be published */
-	uint64_t in_messages;
-	uint64_t in_bytes;
 };
 
 enum session_answer {
@@ -80,10 +78,6 @@ enum session_answer session_feed(struct session *session, struct slice *input);
  * Where the rest of a large message may be read to directly; no bytes when none is arriving. What
  * was read there is told by session_filled() before the next session_feed().
  */
-struct room {
-	char *bytes;
-	size_t length;
-};
 struct room session_room(const struct session *session);
 enum session_answer session_filled(struct session *session, size_t length);
 

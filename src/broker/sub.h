@@ -7,7 +7,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/slice.h"
@@ -20,13 +19,12 @@ struct sub {
 	struct outbox *outbox;
 	union {
 		uint64_t delivered;
-		struct sub *next_expired; /* router.expired, once `expired` is set */
+		struct sub *next_expired; /* router.expired, once its last message is delivered */
 	};
 	uint32_t max;   /* auto-unsubscribe after so many in all; 0: never */
 	uint32_t index; /* where it stands among the leaf's members */
 	uint32_t sid_hash;
 	uint32_t sid_length;
-	bool expired; /* its last message is delivered; the session is to remove it */
 	char sid[];
 };
 

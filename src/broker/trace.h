@@ -20,6 +20,6 @@ enum trace_way {
 
 struct trace {
 	/* `whose` is the outbox of the client concerned. The slices live for the call only. */
-	void (*line)(struct trace *trace, const struct outbox *whose, enum trace_way way,
+	void (*line)(struct trace *trace, struct outbox *whose, enum trace_way way,
 		     struct slice verb, struct slice text);
 };

@@ -7,4 +7,3 @@
 #include <stdint.h>
 
 uint64_t clock_now_ms(void);
-uint64_t clock_now_us(void);

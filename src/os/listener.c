@@ -55,6 +55,8 @@ static bool remove_stale(const struct sockaddr_un *address)
 	fd = new_socket(AF_UNIX, 0);
 	if (fd < 0)
 		return false;
+	/* One that lives but has no room would keep us waiting. */
+	fcntl(fd, F_SETFL, O_NONBLOCK);
 	stale = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 &&
 		errno == ECONNREFUSED;
 	close(fd);
@@ -65,6 +67,7 @@ static int open_unix(const char *path, char why[256])
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	const struct sockaddr *any = (const struct sockaddr *)&address;
+	int error;
 	int fd;
 
 	if (!*path || strlen(path) >= sizeof(address.sun_path)) {
@@ -79,27 +82,28 @@ static int open_unix(const char *path, char why[256])
 	     (errno == EADDRINUSE && remove_stale(&address) &&
 	      bind(fd, any, sizeof(address)) == 0)) && listen(fd, BACKLOG) == 0)
 		return fd;
-	fail(why, "listen on " UNIX_PREFIX, path);
+	error = fail(why, "listen on " UNIX_PREFIX, path);
 	close(fd);
-	return -EADDRINUSE;
+	return error;
 }
 
 static int bind_to(const struct addrinfo *address, bool both_families)
 {
 	int fd = new_socket(address->ai_family, address->ai_protocol);
+	int only_v6 = !both_families;
 	int on = 1;
-	int off = !both_families;
+	int error;
 
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (address->ai_family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only_v6, sizeof(only_v6));
 	if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
 		return fd;
-	on = -errno;
+	error = -errno;
 	close(fd);
-	return on;
+	return error;
 }
 
 static bool is_any(const char *host)
@@ -184,6 +188,27 @@ static void pause_for_want(struct listener *listener, int error)
 	listener->starved(listener, error);
 }
 
+/* Errors that accept(2) has for one connection, which is gone. All others are about us. */
+static bool is_about_connection(int error)
+{
+	switch (error) {
+	case -ECONNABORTED:
+	case -EPROTO:
+	case -EINTR:
+	case -EPERM:
+	case -ETIMEDOUT:
+	case -ENETDOWN:
+	case -ENETUNREACH:
+	case -EHOSTDOWN:
+	case -EHOSTUNREACH:
+	case -ENOPROTOOPT:
+	case -EOPNOTSUPP:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void on_ready(struct source *source, unsigned ready)
 {
 	struct listener *listener = container_of(source, struct listener, source);
@@ -196,13 +221,12 @@ static void on_ready(struct source *source, unsigned ready)
 
 		if (fd == -EAGAIN || fd == -EWOULDBLOCK)
 			return;
-		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM) {
+		if (is_about_connection(fd))
+			continue;
+		if (fd < 0) {
 			pause_for_want(listener, fd);
 			return;
 		}
-		/* Anything else is about that one connection, which is gone. */
-		if (fd < 0)
-			continue;
 		peer = peer_of((const struct sockaddr *)&address);
 		listener->accepted(listener, fd, &peer);
 	}

@@ -27,7 +27,15 @@
 
 #include "os/log_sink.h"
 
-enum { RING_BYTES = 64 << 10, PATIENCE_MS = 2000, TEXTS = 4 };
+enum {
+	RING_BYTES = 64 << 10,
+	PATIENCE_MS = 2000,
+	TEXTS = 4, /* text, peer, name, reason */
+	PEER_MAX = 256,
+	NAME_MAX_SHOWN = 512,
+	REASON_MAX = 256,
+	RECORD_MAX = LOG_TEXT_MAX + PEER_MAX + NAME_MAX_SHOWN + REASON_MAX,
+};
 
 /* How a record stands in the ring; behind it text, peer, name and reason, each with a NUL. */
 struct entry {
@@ -51,7 +59,7 @@ struct log {
 	atomic_bool reopen;
 	atomic_ullong dropped;
 	char ring[RING_BYTES];
-	char record[sizeof(struct entry) + LOG_TEXT_MAX + 2048]; /* the consumer's copy */
+	char record[RECORD_MAX]; /* the consumer's copy of a record's texts */
 };
 
 /* The ring. */
@@ -238,7 +246,7 @@ static void make_printable(char *text)
 			*text = '.';
 }
 
-/* Takes at most `most` bytes of each; counts where they end. */
+/* Says where each text will end; returns their length in all. */
 static uint32_t measure(struct entry *entry, const char *const texts[TEXTS])
 {
 	uint32_t at = 0;
@@ -254,7 +262,7 @@ void log_write(struct log *log, enum log_level level, const struct log_fields *f
 	       const char *format, ...)
 {
 	static const struct log_fields none;
-	char text[LOG_TEXT_MAX], peer[256], name[512], reason[256];
+	char text[LOG_TEXT_MAX], peer[PEER_MAX], name[NAME_MAX_SHOWN], reason[REASON_MAX];
 	const char *const texts[TEXTS] = {text, peer, name, reason};
 	struct entry entry = {.level = level};
 	va_list arguments;
@@ -364,6 +372,7 @@ struct log *log_new(const struct log_options *options, char why[256])
 void log_free(struct log *log)
 {
 	struct pollfd done;
+	int ready;
 
 	if (!log)
 		return;
@@ -371,7 +380,10 @@ void log_free(struct log *log)
 	atomic_store(&log->stopping, true);
 	wake(log);
 	/* A thread that hangs in a stopped journal is left behind, with what it uses. */
-	if (poll(&done, 1, PATIENCE_MS) <= 0)
+	do
+		ready = poll(&done, 1, PATIENCE_MS);
+	while (ready < 0 && errno == EINTR);
+	if (ready <= 0)
 		return;
 	pthread_join(log->thread, NULL);
 	close_all(log);

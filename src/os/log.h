@@ -62,7 +62,7 @@ bool log_wants(const struct log *log, enum log_level level);
 /* The file is opened anew, as after its renaming. */
 void log_reopen(struct log *log);
 
-/* `fields` may be NULL. */
+/* From one thread only, the loop's. `fields` may be NULL. */
 __attribute__((format(printf, 4, 5))) void log_write(struct log *log, enum log_level level,
 						      const struct log_fields *fields,
 						      const char *format, ...);

@@ -9,8 +9,8 @@
 
 int loop_init(struct loop *loop)
 {
-	*loop = (struct loop){.poller = poller_new(), .now_ms = clock_now_ms()};
-	return loop->poller ? 0 : -errno;
+	*loop = (struct loop){.now_ms = clock_now_ms()};
+	return poller_new(&loop->poller);
 }
 
 void loop_fini(struct loop *loop)

@@ -18,8 +18,8 @@ struct poller_event {
 	int signal;
 };
 
-/* NULL with errno set. */
-struct poller *poller_new(void);
+/* 0 or -errno. */
+int poller_new(struct poller **poller);
 void poller_free(struct poller *poller);
 
 /*

@@ -16,19 +16,22 @@ struct poller {
 	struct epoll_event events[EVENTS_MAX];
 };
 
-struct poller *poller_new(void)
+int poller_new(struct poller **made)
 {
 	struct poller *poller = calloc(1, sizeof(*poller));
+	int error;
 
 	if (!poller)
-		return NULL;
+		return -ENOMEM;
 	poller->signal_fd = -1;
 	poller->fd = epoll_create1(EPOLL_CLOEXEC);
 	if (poller->fd < 0) {
+		error = -errno;
 		free(poller);
-		return NULL;
+		return error;
 	}
-	return poller;
+	*made = poller;
+	return 0;
 }
 
 void poller_free(struct poller *poller)

@@ -17,18 +17,21 @@ struct poller {
 	struct kevent events[EVENTS_MAX];
 };
 
-struct poller *poller_new(void)
+int poller_new(struct poller **made)
 {
 	struct poller *poller = calloc(1, sizeof(*poller));
+	int error;
 
 	if (!poller)
-		return NULL;
+		return -ENOMEM;
 	poller->fd = kqueue();
 	if (poller->fd < 0) {
+		error = -errno;
 		free(poller);
-		return NULL;
+		return error;
 	}
-	return poller;
+	*made = poller;
+	return 0;
 }
 
 void poller_free(struct poller *poller)

@@ -58,7 +58,7 @@ static pid_t read_pid(const char *text)
 static pid_t read_pid_file(const char *path)
 {
 	char text[32] = "";
-	FILE *file = fopen(path, "re");
+	FILE *file = fopen(path, "r");
 
 	if (!file)
 		return -1;
@@ -77,7 +77,7 @@ static int find_pids(const char *self, pid_t pids[PIDS_MAX])
 	FILE *pipe;
 
 	snprintf(line, sizeof(line), "pgrep -x %s", self);
-	pipe = popen(line, "re");
+	pipe = popen(line, "r");
 	if (!pipe)
 		return -1;
 	while (count < PIDS_MAX && fgets(line, sizeof(line), pipe)) {

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <errno.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -13,16 +14,10 @@
 
 struct stream;
 
-/* Part of a read: bytes go there first to last. */
-struct stream_room {
-	char *bytes;
-	size_t length;
-};
-
-enum { STREAM_SLICES = 64 };
+enum { STREAM_SLICES = 64, STREAM_ROOMS = 2 };
 
 struct stream_kind {
-	ssize_t (*read)(struct stream *stream, const struct stream_room *rooms, size_t count);
+	ssize_t (*read)(struct stream *stream, const struct room *rooms, size_t count);
 	ssize_t (*write)(struct stream *stream, const struct slice *slices, size_t count);
 	void (*finish)(struct stream *stream);
 	void (*close)(struct stream *stream);
@@ -33,17 +28,23 @@ struct stream {
 	int fd; /* what the poller watches */
 };
 
+/* Was the answer only that the poller must be waited for? */
+static inline bool stream_must_wait(ssize_t answer)
+{
+	return answer == -EAGAIN || answer == -EWOULDBLOCK || answer == -EINTR;
+}
+
 /* Takes the descriptor, which does not block. */
 struct stream stream_plain(int fd);
 
-/* How many bytes; 0 at the end; -errno, of which -EAGAIN means: wait for the poller. */
-static inline ssize_t stream_read(struct stream *stream, const struct stream_room *rooms,
+/* How many bytes, filling the rooms in order; 0 at the end; -errno. At most STREAM_ROOMS rooms. */
+static inline ssize_t stream_read(struct stream *stream, const struct room *rooms,
 				  size_t count)
 {
 	return stream->kind->read(stream, rooms, count);
 }
 
-/* How many bytes, perhaps not all; -errno as above. At most STREAM_SLICES slices. */
+/* How many bytes, perhaps not all; -errno. At most STREAM_SLICES slices. */
 static inline ssize_t stream_write(struct stream *stream, const struct slice *slices, size_t count)
 {
 	return stream->kind->write(stream, slices, count);

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #include "os/stream.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-static ssize_t plain_read(struct stream *stream, const struct stream_room *rooms, size_t count)
+static ssize_t plain_read(struct stream *stream, const struct room *rooms, size_t count)
 {
-	struct iovec vectors[2];
+	struct iovec vectors[STREAM_ROOMS];
 	ssize_t got;
 
 	if (count == 1) {
 		got = recv(stream->fd, rooms[0].bytes, rooms[0].length, 0);
 		return got < 0 ? -errno : got;
 	}
-	for (size_t at = 0; at < count && at < 2; at++)
+	assert(count <= STREAM_ROOMS);
+	for (size_t at = 0; at < count; at++)
 		vectors[at] = (struct iovec){rooms[at].bytes, rooms[at].length};
 	got = readv(stream->fd, vectors, (int)count);
 	return got < 0 ? -errno : got;
@@ -31,6 +33,7 @@ static ssize_t plain_write(struct stream *stream, const struct slice *slices, si
 		put = send(stream->fd, slices[0].bytes, slices[0].length, 0);
 		return put < 0 ? -errno : put;
 	}
+	assert(count <= STREAM_SLICES);
 	for (size_t at = 0; at < count; at++)
 		vectors[at] = (struct iovec){(void *)(uintptr_t)slices[at].bytes, slices[at].length};
 	put = writev(stream->fd, vectors, (int)count);

@@ -36,8 +36,8 @@ struct connect {
 void handshake_fini(struct connect *connect);
 
 /*
- * FAULT_NONE, FAULT_JSON, FAULT_CLIENT_PROTOCOL or FAULT_MEMORY. An unknown protocol number is
- * stored only after everything else was read, since other checks come first (2.3).
+ * FAULT_NONE, FAULT_JSON, FAULT_AUTHORIZATION, FAULT_CLIENT_PROTOCOL or FAULT_MEMORY, looked for
+ * in this order (2.3).
  */
 enum fault handshake_read_connect(struct slice json, struct connect *connect);
 

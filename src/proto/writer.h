@@ -19,7 +19,7 @@
 #define WRITER_PONG SLICE("PONG\r\n")
 
 /* What a tail needs beside the reply: two numbers, two blanks, CRLF. */
-enum { WRITER_TAIL = 32 };
+enum { WRITER_TAIL = 40 };
 
 static inline char *writer_copy(char *to, struct slice bytes)
 {

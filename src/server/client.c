@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "broker/router.h"
@@ -99,6 +98,12 @@ void client_end(struct client *client, enum fault fault)
 	client_flush(client);
 }
 
+void client_refuse(struct client *client, enum fault fault)
+{
+	session_complain(&client->session, fault);
+	client_end(client, fault);
+}
+
 /* The client has closed its side: it gets what is queued, then the socket is closed. */
 static void end_of_input(struct client *client)
 {
@@ -144,8 +149,7 @@ static void all_written(struct client *client)
 void client_flush(struct client *client)
 {
 	struct outbox *outbox = &client->session.outbox;
-	size_t mark = outbox->pool->limit_bytes / 4 * 3;
-	bool was_above = outbox->pending_bytes > mark;
+	bool was_congested = outbox_is_congested(outbox);
 	ssize_t done = 0;
 
 	if (client->state != CLIENT_OPEN && client->state != CLIENT_FLUSHING)
@@ -164,11 +168,11 @@ void client_flush(struct client *client)
 			outbox_take(outbox, (size_t)done);
 		}
 	}
-	if (was_above && outbox->pending_bytes <= mark)
+	if (was_congested && !outbox_is_congested(outbox))
 		server_wake_stalled(client->server);
 	if (done >= 0)
 		all_written(client);
-	else if (done == -EAGAIN || done == -EWOULDBLOCK || done == -EINTR)
+	else if (stream_must_wait(done))
 		wait_to_write(client);
 	else
 		client_drop(client, FAULT_WRITE);
@@ -221,8 +225,7 @@ static void keep_alive(struct client *client)
 		return;
 	}
 	if (client->pings_out + 1 > (uint64_t)client->server->options->ping_max) {
-		session_complain(&client->session, FAULT_STALE);
-		client_end(client, FAULT_STALE);
+		client_refuse(client, FAULT_STALE);
 		return;
 	}
 	client->pings_out++;
@@ -338,7 +341,6 @@ static void feed(struct client *client, struct slice input)
 	struct pool *pool = &client->server->pool;
 	enum session_answer answer;
 
-	pool->congested = false;
 	do {
 		answer = session_feed(&client->session, &input);
 		deal_with_events(client);
@@ -362,6 +364,7 @@ void client_resume(struct client *client)
 
 	list_remove(&client->stalled_link);
 	client->stalled_until_ms = 0;
+	client->server->pool.congested = false;
 	watch(client, client->source.want | POLLER_READ);
 	length = take_rest(client);
 	if (length < 0)
@@ -376,7 +379,7 @@ static void read_input(struct client *client)
 	struct room room = session_room(&client->session);
 	size_t first = room.length > 0 ? 0 : 1;
 	ssize_t before = take_rest(client);
-	struct stream_room rooms[2];
+	struct room rooms[2];
 	size_t direct;
 	ssize_t got;
 
@@ -384,13 +387,14 @@ static void read_input(struct client *client)
 		client_drop(client, FAULT_MEMORY);
 		return;
 	}
-	rooms[0] = (struct stream_room){room.bytes, room.length};
-	rooms[1] = (struct stream_room){server->input + before, SERVER_READ_BYTES};
+	rooms[0] = room;
+	rooms[1] = (struct room){server->input + before, SERVER_READ_BYTES};
 	got = stream_read(&client->stream, &rooms[first], 2 - first);
 	client->stall_spent = false;
+	server->pool.congested = false;
 	if (got <= 0) {
 		/* What was kept has to be kept again. */
-		if (got == -EAGAIN || got == -EWOULDBLOCK || got == -EINTR)
+		if (stream_must_wait(got))
 			keep_rest(client, (struct slice){server->input, (size_t)before});
 		else if (got == 0)
 			end_of_input(client);
@@ -408,10 +412,10 @@ static void read_input(struct client *client)
 
 static void throw_away_input(struct client *client)
 {
-	struct stream_room room = {client->server->input, SERVER_READ_BYTES};
+	struct room room = {client->server->input, SERVER_READ_BYTES};
 	ssize_t got = stream_read(&client->stream, &room, 1);
 
-	if (got <= 0 && got != -EAGAIN && got != -EWOULDBLOCK && got != -EINTR)
+	if (got <= 0 && !stream_must_wait(got))
 		client_drop(client, FAULT_NONE);
 }
 

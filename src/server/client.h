@@ -69,8 +69,11 @@ void client_flush(struct client *client);
 /* What came in meanwhile is dealt with, and reading goes on. */
 void client_resume(struct client *client);
 
-/* Sends INFO again, to those who understand that. */
+/* Sends INFO. Again only to those who understand that (PROTOCOL 1.3): the caller looks. */
 void client_send_info(struct client *client, bool connect_info);
+
+/* Tells it what it did wrong, and ends the session. */
+void client_refuse(struct client *client, enum fault fault);
 
 /* Ends the session with a fault; what is queued is still sent. */
 void client_end(struct client *client, enum fault fault);

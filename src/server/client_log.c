@@ -102,12 +102,12 @@ static void log_payload(const struct client *client, struct slice verb, struct s
 	buf_fini(&quoted);
 }
 
-void client_log_line(struct trace *trace, const struct outbox *whose, enum trace_way way,
+void client_log_line(struct trace *trace, struct outbox *whose, enum trace_way way,
 		     struct slice verb, struct slice text)
 {
 	static const char *const ways[] = {
 		[TRACE_IN] = "<<-", [TRACE_OUT] = "->>", [TRACE_DONE] = "<->"};
-	const struct client *client = client_of((struct outbox *)(uintptr_t)whose);
+	const struct client *client = client_of(whose);
 
 	(void)trace;
 	if (way == TRACE_PAYLOAD)

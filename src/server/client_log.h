@@ -20,5 +20,5 @@ __attribute__((format(printf, 4, 5))) void client_log(const struct client *clien
 void client_log_end(const struct client *client, enum fault fault);
 
 /* The watcher of struct trace; `trace` is server.trace. */
-void client_log_line(struct trace *trace, const struct outbox *whose, enum trace_way way,
+void client_log_line(struct trace *trace, struct outbox *whose, enum trace_way way,
 		     struct slice verb, struct slice text);

@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #include "os/address.h"
+#include "proto/utf8.h"
 
 enum kind {
 	KIND_TEXT,
@@ -161,7 +162,7 @@ static bool read_size(const char *text, int64_t *number)
 {
 	static const char letters[] = "kmgt";
 	const char *letter;
-	int64_t factor;
+	int64_t factor = 1;
 
 	if (!read_whole_number(&text, number))
 		return false;
@@ -173,7 +174,7 @@ static bool read_size(const char *text, int64_t *number)
 	if (strcasecmp(text + 1, "b") != 0 && strcasecmp(text + 1, "i") != 0 &&
 	    strcasecmp(text + 1, "ib") != 0 && text[1])
 		return false;
-	for (factor = 1; letter >= letters; letter--)
+	for (ptrdiff_t power = letter - letters + 1; power > 0; power--)
 		factor *= text[1] ? 1024 : 1000;
 	return !__builtin_mul_overflow(*number, factor, number);
 }
@@ -214,7 +215,8 @@ static bool read_duration(const char *text, int64_t *ms)
 		text = end;
 		if (!read_unit(&text, &unit) || part > 1e9)
 			return false;
-		total += (int64_t)(part * (double)unit);
+		if (__builtin_add_overflow(total, (int64_t)(part * (double)unit), &total))
+			return false;
 	}
 	*ms = total;
 	return true;
@@ -366,6 +368,19 @@ static int read_command(struct options *options, const char *word, char why[512]
 	return 0;
 }
 
+static bool is_utf8(struct slice text)
+{
+	uint32_t rune;
+	size_t length;
+
+	for (; text.length > 0; text = slice_after(text, length)) {
+		length = utf8_read(text, &rune);
+		if (length == 0)
+			return false;
+	}
+	return true;
+}
+
 /* A host that may stand in INFO as it is, and perhaps a port. */
 static bool is_address(const char *text)
 {
@@ -391,6 +406,8 @@ static int check(const struct options *options, char why[512])
 			    (double)options->lame_duck_duration_ms / SECOND);
 	if (options->name && strpbrk(options->name, " \t\r\n"))
 		return fail(why, "option --name: \"%s\" has blanks in it", options->name);
+	if (options->name && !is_utf8(slice_of(options->name)))
+		return fail(why, "option --name: \"%s\" is not UTF-8", options->name);
 	if (options->client_advertise && !is_address(options->client_advertise))
 		return fail(why, "option --client_advertise: \"%s\" is not a host and port",
 			    options->client_advertise);
@@ -429,10 +446,12 @@ const char *options_given_address(const struct options *options)
 void options_show_help(void)
 {
 	puts("Usage: minats [options]\n\nA NATS message broker. Options, with one dash or two:\n");
-	for (size_t row = 0; row < ROWS && rows[row].kind != KIND_MISSING; row++) {
+	for (size_t row = 0; row < ROWS; row++) {
 		char names[80] = "";
 		size_t length = 0;
 
+		if (rows[row].kind == KIND_MISSING)
+			continue;
 		for (size_t at = 0; at < NAMES_MAX && rows[row].names[at]; at++)
 			length += (size_t)snprintf(names + length, sizeof(names) - length, "%s%s%s",
 						   at ? ", " : "",

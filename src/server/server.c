@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/server.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -11,7 +10,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#include "os/clock.h"
 #include "os/listener.h"
 #include "os/log.h"
 #include "os/memory.h"
@@ -38,7 +36,7 @@ static int make_id(struct server *server)
 	unsigned char bytes[SERVER_ID];
 	int error = random_fill(bytes, sizeof(bytes));
 
-	for (size_t at = 0; at < SERVER_ID; at++)
+	for (size_t at = 0; at < SERVER_ID && error == 0; at++)
 		server->id[at] = at ? letters[bytes[at] % 32] : 'N';
 	return error;
 }
@@ -116,7 +114,7 @@ static void init_lists(struct server *server)
 int server_init(struct server *server, const struct options *options, struct log *log,
 		char why[256])
 {
-	uint64_t seeds[2];
+	uint64_t seeds[2] = {0, 0};
 	int error;
 
 	*server = (struct server){
@@ -202,8 +200,7 @@ static void on_accepted(struct listener *listener, int fd, const struct peer *pe
 	}
 	if (server->connections <= server->max_connections)
 		return;
-	session_complain(&client->session, FAULT_MAX_CONNECTIONS);
-	client_end(client, FAULT_MAX_CONNECTIONS);
+	client_refuse(client, FAULT_MAX_CONNECTIONS);
 }
 
 static void on_starved(struct listener *listener, int error)
@@ -532,9 +529,6 @@ int server_run(struct server *server)
 		error = loop_turn(&server->loop);
 		end_turn(server);
 	}
-	if (error < 0)
-		log_write(server->log, LOG_LEVEL_FATAL, NULL, "The event loop failed: %s",
-			  strerror(-error));
 	close_all(server);
 	return error;
 }

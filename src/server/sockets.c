@@ -96,6 +96,9 @@ static int open_where(struct server *server, const char *where, char why[SOCKETS
 	char host[ADDRESS_TEXT] = "";
 	int port = OPTIONS_DEFAULT_PORT;
 
+	/* The ports file has the path as it is. */
+	if (strncmp(where, "unix:", 5) == 0 && strpbrk(where, "\"\\\n"))
+		return fail(why, "option --listen: \"%s\": a quote or backslash in the path", where);
 	if (strncmp(where, "unix:", 5) == 0)
 		return open_one(server, "--listen", where, 0, why);
 	if (!address_split(where, host, &port))
@@ -137,13 +140,13 @@ static int adopt_standard_input(struct server *server, char why[SOCKETS_WHY])
 	int nothing;
 	int fd;
 
-	fd = dup(STDIN_FILENO);
+	fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	nothing = open("/dev/null", O_RDWR);
-	if (fd < 0 || nothing < 0)
+	if (fd < 0 || nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 ||
+	    dup2(nothing, STDOUT_FILENO) < 0 || dup2(nothing, STDERR_FILENO) < 0)
 		return fail(why, "option --inetd: %s", strerror(errno));
-	for (int standard = STDIN_FILENO; standard <= STDERR_FILENO; standard++)
-		dup2(nothing, standard);
-	close(nothing);
+	if (nothing > STDERR_FILENO)
+		close(nothing);
 	return adopt(server, fd, "", why);
 }
 
