@@ -3,12 +3,14 @@
  * minats, a NATS message broker. The map of the house:
  *
  *   main.c    options → log → sockets → server
- *   server/   a client is a connected socket; the server owns the loop, the router and the clients
+ *   server/   a client is a connected socket; the server owns the loop, the router and the clients.
+ *             options, sockets, files: how it begins; status, lame_duck, client_log: what it tells
  *   broker/   a session is one client's conversation; router, trie, sub and outbox carry a message
- *             from its publisher to its receivers. No sockets here
- *   proto/    the wire: parser, writer, handshake, subject, fault. No sockets here either
- *   os/       loop and poller, stream, listener, supervisor, log, signals, clock, random
- *   base/     slice, buf, list, map, hash
+ *             from its publisher to its receivers, in a pool's memory. No sockets here
+ *   proto/    the wire: parser, writer, handshake, subject, utf8, fault. No sockets here either
+ *   os/       loop and poller, stream, listener and accept, address, supervisor, log, signals,
+ *             clock, random, memory
+ *   base/     slice, buf, list, map, hash, scan
  *
  * An include points down this list or stays on its floor, never up. A message's way:
  *

@@ -77,13 +77,34 @@ hush() {
 @test "nor do headers, replies, large messages and those that nobody hears" {
 	LISTENERS=()
 	start_counted
-	listen one 'SUB orders.new 1'
+	# One gets the headers, from the other they are kept.
+	listen one 'CONNECT {"headers":true}' 'SUB orders.new 1'
 	listen two 'SUB orders.new 1'
 	join publisher '"headers":true'
 	counts_nothing 'PUB nobody.hears.this' 16 20000
 	counts_nothing 'PUB orders.new _INBOX.abc.1' 128 20000
 	counts_nothing 'HPUB orders.new 0' 128 20000
+	counts_nothing 'HPUB orders.new 64' 128 20000
+	counts_nothing 'HPUB orders.new 64' 5000 2000
 	counts_nothing 'PUB orders.new' 5000 2000
 	counts_nothing 'PUB orders.new' 65536 50
+	hush
+}
+
+@test "nor does the word that nobody listens" {
+	LISTENERS=()
+	start_counted
+	open publisher
+	say publisher 'CONNECT {"verbose":false,"headers":true,"no_responders":true}' 'SUB _INBOX.me.* 1' PING
+	cat <&"${FD[publisher]}" >"$DIR/heard" 3>&- &
+	LISTENERS+=($!)
+	# Its own answers are many: the fence is that they are all there.
+	messages 5000 'PUB nobody.hears.this _INBOX.me.1' 16 >"$DIR/messages"
+	cat "$DIR/messages" >&"${FD[publisher]}"
+	await eval '(($(grep -c "NATS/1.0 503" "$DIR/heard") == 5000))'
+	before=$(allocations)
+	cat "$DIR/messages" >&"${FD[publisher]}"
+	await eval '(($(grep -c "NATS/1.0 503" "$DIR/heard") == 10000))'
+	(($(allocations) == before)) || fail "$(($(allocations) - before)) allocations"
 	hush
 }

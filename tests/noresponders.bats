@@ -92,3 +92,15 @@ teardown() {
 	say c 'SUB inbox 1' 'PUB _GR_.x inbox 2' hi PING
 	hear c "-ERR 'Permissions Violation for Publish to \"_GR_.x\"'" PONG
 }
+
+@test "a NUL in the subject is counted like any other byte" {
+	start_broker
+	join c '"headers":true,"no_responders":true'
+	say c 'SUB inbox 1'
+	say_raw c 'PUB a\0bcd inbox 0\r\n\r\n'
+	# 32 bytes and the five of the subject; bash cannot hold the NUL, so count lines behind it.
+	hear c 'HMSG inbox 1 37 37' 'NATS/1.0 503'
+	hear_like c '^Nats-Subject: a'
+	hear c '' ''
+	hear_nothing c
+}

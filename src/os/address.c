@@ -56,13 +56,18 @@ void peer_text(const struct peer *peer, char text[ADDRESS_TEXT])
 		 peer->port);
 }
 
-/* -1 to 65535 and nothing behind it. */
+static bool is_number(const char *text)
+{
+	text += *text == '-';
+	return *text && text[strspn(text, "0123456789")] == '\0';
+}
+
+/* -1 to 65535, in plain digits. */
 static bool read_port(const char *text, int *port)
 {
-	char *end;
-	long value = strtol(text, &end, 10);
+	long value = strtol(text, NULL, 10);
 
-	if (end == text || *end || value < -1 || value > 65535)
+	if (!is_number(text) || value < -1 || value > 65535)
 		return false;
 	*port = (int)value;
 	return true;
@@ -83,7 +88,7 @@ bool address_split(const char *text, char host[ADDRESS_TEXT], int *port)
 	const char *colon = strrchr(text, ':');
 
 	if (close)
-		return (!close[1] || (close[1] == ':' && read_port(close + 2, port))) &&
+		return close > text + 1 && (!close[1] || (close[1] == ':' && read_port(close + 2, port))) &&
 		       copy_host(host, text + 1, (size_t)(close - text - 1));
 	if (!*text || text[0] == '[')
 		return false;
@@ -93,5 +98,7 @@ bool address_split(const char *text, char host[ADDRESS_TEXT], int *port)
 	if (colon)
 		return read_port(colon + 1, port) &&
 		       (colon == text || copy_host(host, text, (size_t)(colon - text)));
-	return read_port(text, port) || copy_host(host, text, strlen(text));
+	if (is_number(text))
+		return read_port(text, port);
+	return copy_host(host, text, strlen(text));
 }

@@ -53,26 +53,90 @@ static size_t escape_length(struct slice text)
 	return second >= 0xdc00 && second < 0xe000 ? 12 : 0;
 }
 
+static size_t count_digits(struct slice text, size_t at)
+{
+	size_t start = at;
+
+	while (at < text.length && text.bytes[at] >= '0' && text.bytes[at] <= '9')
+		at++;
+	return at - start;
+}
+
+/* The length of the number that `text` starts with, as JSON writes numbers; 0: none. */
+static size_t number_length(struct slice text)
+{
+	size_t at = text.length > 0 && text.bytes[0] == '-';
+	size_t digits = count_digits(text, at);
+	size_t behind;
+
+	if (digits == 0 || (digits > 1 && text.bytes[at] == '0'))
+		return 0;
+	at += digits;
+	if (at < text.length && text.bytes[at] == '.') {
+		digits = count_digits(text, at + 1);
+		at += digits ? digits + 1 : 0;
+	}
+	if (at == text.length || (text.bytes[at] | 0x20) != 'e')
+		return at;
+	behind = at + 1;
+	if (behind < text.length && (text.bytes[behind] == '+' || text.bytes[behind] == '-'))
+		behind++;
+	digits = count_digits(text, behind);
+	return digits ? behind + digits : at;
+}
+
+/* Larger than an integer of jansson's, or perhaps than a double. */
+static bool is_extreme(struct slice number)
+{
+	return number.length > 18 || memchr(number.bytes, 'e', number.length) ||
+	       memchr(number.bytes, 'E', number.length);
+}
+
+/* One piece of what stands inside a string. Returns how many bytes of `json` it was, or -ENOMEM. */
+static int copy_in_string(struct buf *out, struct slice json)
+{
+	bool escape = json.bytes[0] == '\\';
+	uint32_t rune;
+	size_t taken = escape ? escape_length(json) : utf8_read(json, &rune);
+	struct slice piece = taken ? (struct slice){json.bytes, taken} : SLICE(REPLACEMENT);
+
+	if (buf_append(out, piece) < 0)
+		return -ENOMEM;
+	return taken ? (int)taken : escape ? 6 : 1;
+}
+
+/* The same outside. */
+static int copy_outside(struct buf *out, struct slice json)
+{
+	size_t length = number_length(json);
+	struct slice piece = {json.bytes, length ? length : 1};
+
+	if (length > 0 && is_extreme(piece))
+		piece = SLICE("0.5");
+	return buf_append(out, piece) < 0 ? -ENOMEM : length ? (int)length : 1;
+}
+
 /*
- * Clients may send what jansson refuses and nats-server accepts: bytes that are no UTF-8, "\u0000"
- * and halves of surrogate pairs. Each becomes U+FFFD.
+ * Clients may send what jansson refuses and nats-server accepts. In strings: bytes that are no
+ * UTF-8, "\u0000" and halves of surrogate pairs; each becomes U+FFFD. Elsewhere: numbers of any
+ * size, where nobody reads them; they become a fraction, which no field takes.
  */
 static int make_readable(struct buf *out, struct slice json)
 {
-	int error = 0;
+	bool in_string = false;
 
-	while (error == 0 && json.length > 0) {
-		bool escape = json.bytes[0] == '\\';
-		uint32_t rune;
-		size_t taken = escape ? escape_length(json) : utf8_read(json, &rune);
+	while (json.length > 0) {
+		int taken;
 
-		if (taken > 0)
-			error = buf_append(out, (struct slice){json.bytes, taken});
-		else
-			error = buf_append(out, SLICE(REPLACEMENT));
-		json = slice_after(json, taken ? taken : escape ? 6 : 1);
+		if (json.bytes[0] == '"')
+			in_string = !in_string;
+		taken = in_string && json.bytes[0] != '"' ? copy_in_string(out, json)
+							  : copy_outside(out, json);
+		if (taken < 0)
+			return taken;
+		json = slice_after(json, (size_t)taken);
 	}
-	return error;
+	return 0;
 }
 
 /* NULL without memory, or when it is no JSON. Yours to json_decref(). */

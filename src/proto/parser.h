@@ -85,7 +85,10 @@ struct slice parser_give_up_payload(struct parser *parser, struct slice *input,
 /* Are the bytes after `length` bytes of payload, as far as they are there, a CRLF? */
 bool parser_check_end(struct slice payload, size_t length);
 
-/* The arguments of a line that parser_next() has handed out before, wherever they stand now. */
+/*
+ * The arguments of a line that parser_next() has handed out before, wherever they stand now; a CRLF
+ * follows them there.
+ */
 void parser_read_again(enum verb verb, struct slice line, struct op *op);
 
 /* The verb's name, as in the trace. */

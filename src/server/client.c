@@ -61,7 +61,7 @@ static void leave_open(struct client *client, enum fault fault, enum client_stat
 	list_remove(&client->stalled_link);
 	client->stalled_until_ms = 0;
 	server->connections--;
-	server->has_changed = true;
+	server->status.has_changed = true;
 }
 
 void client_drop(struct client *client, enum fault fault)
@@ -458,7 +458,7 @@ struct client *client_new(struct server *server, const struct listener *listener
 	list_append(&server->clients, &client->link);
 	list_init(&client->stalled_link);
 	server->connections++;
-	server->has_changed = true;
+	server->status.has_changed = true;
 	client_log(client, LOG_LEVEL_DEBUG, NULL, "Client connection created");
 	client_send_info(client, false);
 	watch(client, POLLER_READ);

@@ -203,6 +203,8 @@ static bool read_duration(const char *text, int64_t *ms)
 	int64_t total = 0;
 	int64_t value, unit;
 
+	if (!*text)
+		return false;
 	if (read_number(text, &value))
 		return !__builtin_mul_overflow(value, SECOND, ms);
 	while (*text) {
@@ -212,6 +214,8 @@ static bool read_duration(const char *text, int64_t *ms)
 		if (!isdigit((unsigned char)*text))
 			return false;
 		part = strtod(text, &end);
+		if (end != text + strspn(text, "0123456789."))
+			return false;
 		text = end;
 		if (!read_unit(&text, &unit) || part > 1e9)
 			return false;

@@ -15,7 +15,6 @@
 #include "os/memory.h"
 #include "os/random.h"
 #include "os/signals.h"
-#include "os/supervisor.h"
 #include "server/client.h"
 #include "server/client_log.h"
 #include "server/version.h"
@@ -23,7 +22,6 @@
 enum {
 	TRIM_MS = 5000,
 	TRIM_BYTES = 256 << 10, /* fewer spare bytes are not worth a wake-up */
-	STATUS_MS = 5000,
 	DESCRIPTORS_KEPT = 16,  /* for listeners, logs, files */
 };
 
@@ -99,9 +97,6 @@ static void fit_descriptors(struct server *server)
 
 static void on_signal(struct loop *loop, int signal);
 static void on_trim(struct timer *timer);
-static void on_status(struct timer *timer);
-static void on_watchdog(struct timer *timer);
-static void on_lame_duck(struct timer *timer);
 
 static void init_lists(struct server *server)
 {
@@ -121,12 +116,11 @@ int server_init(struct server *server, const struct options *options, struct log
 		.options = options,
 		.log = log,
 		.trim = {.expired = on_trim},
-		.status = {.expired = on_status},
-		.watchdog = {.expired = on_watchdog},
-		.lame_duck = {.expired = on_lame_duck},
 		.trace = {.line = client_log_line},
 	};
 	init_lists(server);
+	status_init(&server->status);
+	lame_duck_init(&server->lame_duck);
 	init_limits(server);
 	pool_init(&server->pool, (size_t)options->max_pending);
 	error = random_fill(seeds, sizeof(seeds));
@@ -176,7 +170,7 @@ int server_info(const struct server *server, const struct listener *listener, ui
 		.port = server->advertised_port ? (uint16_t)server->advertised_port : listener->port,
 		.client_id = cid,
 		.client_ip = peer->family == AF_UNIX ? NULL : ip,
-		.lame_duck = server->is_lame_duck,
+		.lame_duck = server->lame_duck.is_on,
 		.connect_info = connect_info,
 	};
 
@@ -229,36 +223,6 @@ static void for_each_listener(struct server *server, void (*call)(struct listene
 		call(container_of(at, struct listener, link));
 }
 
-/* The supervisor. */
-
-static uint64_t messages(const struct server *server)
-{
-	return server->router.in_messages + server->router.out_messages;
-}
-
-static void print_status(struct server *server, char status[256])
-{
-	uint64_t passed_ms = server->loop.now_ms - server->status_ms;
-	uint64_t since = messages(server) - server->status_messages;
-
-	snprintf(status, 256, "%" PRIu64 " clients, %" PRIu64 " subscriptions, %" PRIu64
-			      " messages/s%s", server->connections, server->router.subscriptions,
-		 passed_ms ? since * 1000 / passed_ms : 0,
-		 server->is_lame_duck ? ", lame duck mode" : "");
-	server->status_messages = messages(server);
-	server->status_ms = server->loop.now_ms;
-	server->has_changed = false;
-}
-
-/* Somebody watches, and something changed: soon it will be told. */
-static void plan_status(struct server *server)
-{
-	if (!server->status.place && server->is_watched &&
-	    (server->has_changed || messages(server) != server->status_messages))
-		(void)loop_set_timer(&server->loop, &server->status,
-				     server->loop.now_ms + STATUS_MS);
-}
-
 /* The end of a turn. */
 
 static struct client *pop_client(struct list *outboxes)
@@ -285,7 +249,7 @@ static void free_dead(struct server *server)
 	while ((link = list_pop(&server->dead)))
 		client_free(container_of(link, struct client, link));
 	/* There are descriptors again. */
-	if (!server->is_lame_duck)
+	if (!server->lame_duck.is_on)
 		for_each_listener(server, listener_resume);
 }
 
@@ -328,7 +292,7 @@ static void end_turn(struct server *server)
 	} while (server->wakes_stalled || !list_is_empty(&server->pool.hot));
 	free_dead(server);
 	plan_trim(server);
-	plan_status(server);
+	status_plan(server);
 }
 
 /* What a burst needed is given back when a while went by without one. */
@@ -342,27 +306,7 @@ static void on_trim(struct timer *timer)
 	memory_give_back();
 }
 
-/* Watching. */
-
-/* Told again as long as messages flow, and once when they have stopped. */
-static void on_status(struct timer *timer)
-{
-	struct server *server = container_of(timer, struct server, status);
-	char status[256];
-	bool flows = messages(server) != server->status_messages;
-
-	print_status(server, status);
-	server->has_changed = flows;
-	supervisor_status(status);
-}
-
-static void on_watchdog(struct timer *timer)
-{
-	struct server *server = container_of(timer, struct server, watchdog);
-
-	supervisor_alive();
-	(void)loop_set_timer(&server->loop, timer, server->loop.now_ms + server->watchdog_ms);
-}
+/* Starting and stopping. */
 
 static void log_start(struct listener *listener)
 {
@@ -371,28 +315,8 @@ static void log_start(struct listener *listener)
 		  listener->adopted ? " (from the supervisor)" : "");
 }
 
-/* Which addresses came from outside, and which option is without effect for it. */
-static void print_ready(const struct server *server, char status[256])
-{
-	const char *given = options_given_address(server->options);
-	size_t length = (size_t)snprintf(status, 256, "Waiting for clients on");
-	bool adopted = false;
-
-	for (const struct list *at = server->listeners.next; at != &server->listeners && length < 256;
-	     at = at->next) {
-		const struct listener *listener = container_of(at, struct listener, link);
-
-		length += (size_t)snprintf(status + length, 256 - length, " %s", listener->text);
-		adopted = listener->adopted;
-	}
-	if (length < 256 && adopted)
-		snprintf(status + length, 256 - length, " (from the supervisor%s%s)",
-			 given ? "; no effect: " : "", given ? given : "");
-}
-
 int server_start(struct server *server)
 {
-	char status[256];
 	int error = 0;
 
 	for (struct list *at = server->listeners.next; at != &server->listeners && error == 0;
@@ -401,78 +325,19 @@ int server_start(struct server *server)
 	if (error < 0)
 		return error;
 	for_each_listener(server, log_start);
-	server->is_watched = supervisor_watches();
-	server->watchdog_ms = supervisor_watchdog_ms();
-	if (server->watchdog_ms)
-		on_watchdog(&server->watchdog);
-	print_ready(server, status);
-	supervisor_ready(status);
+	status_ready(server);
 	log_write(server->log, LOG_LEVEL_INFO, NULL, "Server is ready");
 	return 0;
 }
 
-/* Lame duck mode (PROTOCOL 7.8). */
+void server_close_listeners(struct server *server)
+{
+	for_each_listener(server, listener_close);
+}
 
-static void stop(struct server *server)
+void server_stop(struct server *server)
 {
 	server->is_stopping = true;
-}
-
-/* Sends one client away, or as many as must go at once to be done in time, and plans the next. */
-static void send_away(struct server *server)
-{
-	uint64_t left_ms = (uint64_t)(server->options->lame_duck_duration_ms -
-				      server->options->lame_duck_grace_ms);
-	uint64_t count = server->connections ? server->connections : 1;
-	uint64_t pause_ms = left_ms / count < 1000 ? left_ms / count : 1000;
-	uint64_t batch = pause_ms ? 1 : count / left_ms + 1;
-	uint32_t chance;
-
-	while (batch-- > 0 && !list_is_empty(&server->clients)) {
-		struct client *client = container_of(server->clients.next, struct client, link);
-
-		client_flush(client);
-		client_drop(client, FAULT_SHUTDOWN);
-	}
-	if (random_fill(&chance, sizeof(chance)) < 0)
-		chance = 0;
-	pause_ms = pause_ms ? pause_ms : 1;
-	pause_ms = pause_ms / 2 + chance % (pause_ms / 2 + 1);
-	(void)loop_set_timer(&server->loop, &server->lame_duck, server->loop.now_ms + pause_ms);
-}
-
-static void on_lame_duck(struct timer *timer)
-{
-	struct server *server = container_of(timer, struct server, lame_duck);
-
-	if (list_is_empty(&server->clients))
-		stop(server);
-	else
-		send_away(server);
-}
-
-static void begin_lame_duck(struct server *server)
-{
-	uint64_t grace_ms = (uint64_t)server->options->lame_duck_grace_ms;
-
-	if (server->is_lame_duck)
-		return;
-	log_write(server->log, LOG_LEVEL_INFO, NULL, "Entering lame duck mode, stop accepting new "
-						     "clients");
-	server->is_lame_duck = true;
-	supervisor_stopping("Lame duck mode");
-	for_each_listener(server, listener_close);
-	if (list_is_empty(&server->clients)) {
-		stop(server);
-		return;
-	}
-	for (struct list *at = server->clients.next; at != &server->clients; at = at->next) {
-		struct client *client = container_of(at, struct client, link);
-
-		if (client->session.pinged && client->session.connect.protocol >= 1)
-			client_send_info(client, false);
-	}
-	(void)loop_set_timer(&server->loop, &server->lame_duck, server->loop.now_ms + grace_ms);
 }
 
 /* Signals (PROTOCOL 8.1). */
@@ -484,11 +349,11 @@ static void on_signal(struct loop *loop, int signal)
 	log_write(server->log, LOG_LEVEL_DEBUG, NULL, "Trapped signal %d", signal);
 	switch (signal) {
 	case SIGINT:
-		stop(server);
+		server_stop(server);
 		break;
 	case SIGTERM:
-		if (!server->is_lame_duck)
-			stop(server);
+		if (!server->lame_duck.is_on)
+			server_stop(server);
 		break;
 	case SIGHUP:
 		log_write(server->log, LOG_LEVEL_ERROR, NULL,
@@ -499,7 +364,7 @@ static void on_signal(struct loop *loop, int signal)
 		log_reopen(server->log);
 		break;
 	default:
-		begin_lame_duck(server);
+		lame_duck_begin(server);
 		break;
 	}
 }
@@ -509,8 +374,8 @@ static void on_signal(struct loop *loop, int signal)
 static void close_all(struct server *server)
 {
 	log_write(server->log, LOG_LEVEL_INFO, NULL, "Initiating Shutdown...");
-	supervisor_stopping("Stopping");
-	for_each_listener(server, listener_close);
+	status_stopping("Stopping");
+	server_close_listeners(server);
 	while (!list_is_empty(&server->clients)) {
 		struct client *client = container_of(server->clients.next, struct client, link);
 

@@ -12,7 +12,9 @@
 #include "broker/trace.h"
 #include "os/address.h"
 #include "os/loop.h"
+#include "server/lame_duck.h"
 #include "server/options.h"
+#include "server/status.h"
 
 struct log;
 struct listener;
@@ -35,9 +37,8 @@ struct server {
 	struct list stalled;   /* clients not read from, for their receivers' sake */
 	struct list listeners;
 	struct timer trim;
-	struct timer status;
-	struct timer watchdog;
-	struct timer lame_duck;
+	struct status status;
+	struct lame_duck lame_duck;
 	struct buf info;       /* the part of INFO that all clients get */
 	const char *advertised_host; /* NULL: the listener's */
 	char advertised_text[ADDRESS_TEXT];
@@ -46,15 +47,9 @@ struct server {
 	uint64_t max_connections;
 	uint64_t connections;
 	uint64_t last_cid;
-	uint64_t watchdog_ms;  /* 0: none */
 	uint64_t trim_seen;    /* pool.taken when last looked at */
-	uint64_t status_messages; /* in and out, when the status was last told */
-	uint64_t status_ms;
-	bool is_lame_duck;
 	bool is_stopping;
 	bool wakes_stalled;    /* when the turn ends */
-	bool is_watched;       /* a supervisor shows our status */
-	bool has_changed;      /* a client came or went since the status was last told */
 	/* All input goes through here; it is empty between two clients. What a client keeps of its
 	   input from one read to the next comes first. */
 	char *input;
@@ -74,6 +69,12 @@ int server_add_listener(struct server *server, int fd, bool adopted);
 
 /* Serves until a signal stops it. 0 or -errno. */
 int server_run(struct server *server);
+
+/* It ends with this turn. */
+void server_stop(struct server *server);
+
+/* Nobody more is let in. */
+void server_close_listeners(struct server *server);
 
 /* For clients. */
 

@@ -88,7 +88,8 @@ static size_t read_message_line(const struct peer *peer, struct slice line, bool
 	while (line.length > 0 && count < most) {
 		words[count] = next_word(&line);
 		require(words[count].length > 0, "words are one blank apart");
-		require(!memchr(words[count].bytes, '\t', words[count].length), "no word has a tab");
+		require(!memchr(words[count].bytes, '\t', words[count].length),
+			"no word has a tab");
 		count++;
 	}
 	require(line.length == 0 && count + 1 >= most, "a message line has so many words");

@@ -78,7 +78,8 @@ static void unsubscribe(struct trie *trie, struct standing *all, struct standing
 		return;
 	leaf = one->sub->leaf;
 	answer = leaf_leave(leaf, one->sub);
-	require(answer == (count_alike(all, one) == 1 ? TRIE_LAST : TRIE_OK), "the last one is told");
+	require(answer == (count_alike(all, one) == 1 ? TRIE_LAST : TRIE_OK),
+		"the last one is told");
 	if (answer == TRIE_LAST)
 		trie_drop(trie, leaf);
 	sub_free(one->sub);

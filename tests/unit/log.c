@@ -478,7 +478,8 @@ static void a_stuck_reader_costs_records_but_no_time(void)
 	CHECK(log != NULL);
 	start = now_ms();
 	for (int at = 0; at < RECORDS; at++)
-		log_write(log, LOG_LEVEL_INFO, NULL, "record %d of a day on which nobody reads", at);
+		log_write(log, LOG_LEVEL_INFO, NULL, "record %d of a day on which nobody reads",
+			at);
 	CHECK(now_ms() - start < 5000);
 	CHECK(drain_until(&stuck, text, ROOM, "dropped"));
 	dropped = count_dropped(text);

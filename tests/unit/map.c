@@ -271,7 +271,7 @@ static void a_table_shrinks_as_it_empties(void)
 	world_free(world);
 }
 
-/* One in, one out, at the edge of growing or shrinking: the table must not be made anew each time. */
+/* One in, one out, at the edge of growing or shrinking: the table is not made anew each time. */
 static void a_table_does_not_flutter(void)
 {
 	struct world *world = world_new(hash_well);

@@ -290,7 +290,8 @@ static void what_is_no_number_or_out_of_range_is_refused_by_name(void)
 		{{"-p", "4k"}, {"option -p:", "\"4k\""}},
 		{{"-p", "99999999999999999999"}, {"option -p:", "\"99999999999999999999\""}},
 		{{"-p", "-99999999999999999999"}, {"option -p:", "\"-99999999999999999999\""}},
-		{{"--max_connections", "0"}, {"option --max_connections:", "\"0\"", "1 to 2147483647"}},
+		{{"--max_connections", "0"},
+		 {"option --max_connections:", "\"0\"", "1 to 2147483647"}},
 		{{"--max_connections", "2147483648"}, {"\"2147483648\"", "1 to 2147483647"}},
 		{{"--max_subscriptions", "-1"}, {"\"-1\"", "0 to 2147483647"}},
 		{{"--max_subscription_tokens", "256"}, {"\"256\"", "0 to 255"}},
@@ -322,14 +323,16 @@ static void sizes_have_units_of_a_thousand_and_of_1024(void)
 static void what_is_no_size_or_out_of_range_is_refused_by_name(void)
 {
 	CHECK_REFUSALS(
-		{{"--max_payload", "0"}, {"option --max_payload:", "\"0\"", "a size", "1 to 999999999"}},
+		{{"--max_payload", "0"},
+		 {"option --max_payload:", "\"0\"", "a size", "1 to 999999999"}},
 		{{"--max_payload", "1000000000"}, {"\"1000000000\"", "1 to 999999999"}},
 		{{"--max_payload", "-1"}, {"\"-1\""}}, {{"--max_payload", "-1k"}, {"\"-1k\""}},
 		{{"--max_payload="}, {"option --max_payload:", "\"\""}},
 		{{"--max_payload", "k"}, {"\"k\""}}, {{"--max_payload", "1 k"}, {"\"1 k\""}},
 		{{"--max_payload", "1kk"}, {"\"1kk\""}}, {{"--max_payload", "1x"}, {"\"1x\""}},
 		{{"--max_payload", "1kbx"}, {"\"1kbx\""}}, {{"--max_payload", "1b"}, {"\"1b\""}},
-		{{"--max_payload", "1.5k"}, {"\"1.5k\""}}, {{"--max_payload", "0x10"}, {"\"0x10\""}},
+		{{"--max_payload", "1.5k"}, {"\"1.5k\""}},
+		{{"--max_payload", "0x10"}, {"\"0x10\""}},
 		{{"--max_payload", "10m "}, {"\"10m \""}},
 		{{"--max_payload", "9000000000g"}, {"\"9000000000g\""}},
 		/* 2^64 bytes, which would come out as none. */
@@ -360,10 +363,13 @@ static void durations_add_up(void)
 static void what_is_no_duration_or_out_of_range_is_refused_by_name(void)
 {
 	CHECK_REFUSALS(
-		{{"--ping_interval", "x"}, {"option --ping_interval:", "\"x\"", "a time", "0.001s to 86400s"}},
-		{{"--ping_interval", "0"}, {"\"0\""}}, {{"--ping_interval", "0.5ms"}, {"\"0.5ms\""}},
+		{{"--ping_interval", "x"},
+		 {"option --ping_interval:", "\"x\"", "a time", "0.001s to 86400s"}},
+		{{"--ping_interval", "0"}, {"\"0\""}},
+		{{"--ping_interval", "0.5ms"}, {"\"0.5ms\""}},
 		{{"--ping_interval", "-1s"}, {"\"-1s\""}}, {{"--ping_interval", "-1"}, {"\"-1\""}},
-		{{"--ping_interval", "2 m"}, {"\"2 m\""}}, {{"--ping_interval", "1.5"}, {"\"1.5\""}},
+		{{"--ping_interval", "2 m"}, {"\"2 m\""}},
+		{{"--ping_interval", "1.5"}, {"\"1.5\""}},
 		{{"--ping_interval", "5d"}, {"\"5d\""}}, {{"--ping_interval", "5us"}, {"\"5us\""}},
 		{{"--ping_interval", "1m30"}, {"\"1m30\""}}, {{"--ping_interval", "s"}, {"\"s\""}},
 		{{"--ping_interval", "24h1ms"}, {"\"24h1ms\""}},
@@ -377,7 +383,8 @@ static void what_is_no_duration_or_out_of_range_is_refused_by_name(void)
 
 static void an_empty_duration_is_none(void)
 {
-	CHECK_REFUSALS({{"--lame_duck_grace_period="}, {"option --lame_duck_grace_period:", "\"\""}},
+	CHECK_REFUSALS({{"--lame_duck_grace_period="},
+			{"option --lame_duck_grace_period:", "\"\""}},
 		       {{"--lame_duck_grace_period", ""}, {"\"\""}});
 }
 
@@ -391,17 +398,21 @@ static void a_duration_is_written_in_plain_digits(void)
 static void an_option_without_its_value_is_told(void)
 {
 	CHECK_REFUSALS({{"-p"}, {"option -p ", "needs a value", "PORT"}},
-		       {{"-D", "--max_payload"}, {"option --max_payload ", "needs a value", "BYTES"}},
-		       {{"-a="}, {"option -a:", "empty"}}, {{"--name", ""}, {"option --name:", "empty"}},
+		       {{"-D", "--max_payload"},
+			{"option --max_payload ", "needs a value", "BYTES"}},
+		       {{"-a="}, {"option -a:", "empty"}},
+		       {{"--name", ""}, {"option --name:", "empty"}},
 		       {{"-sl="}, {"option -sl:", "empty"}});
 }
 
 static void what_is_not_known_is_told(void)
 {
 	CHECK_REFUSALS({{"--bogus"}, {"unknown option --bogus"}},
-		       {{"-bogus=1"}, {"unknown option -bogus"}}, {{"---p", "1"}, {"unknown option ---p"}},
+		       {{"-bogus=1"}, {"unknown option -bogus"}},
+		       {{"---p", "1"}, {"unknown option ---p"}},
 		       {{"--"}, {"unknown option --"}}, {{"--=x"}, {"unknown option --"}},
-		       {{"-por", "1"}, {"unknown option -por"}}, {{"-ports", "1"}, {"unknown option -ports"}},
+		       {{"-por", "1"}, {"unknown option -por"}},
+		       {{"-ports", "1"}, {"unknown option -ports"}},
 		       {{"run"}, {"unrecognized command", "\"run\""}},
 		       {{"-"}, {"unrecognized command", "\"-\""}},
 		       {{""}, {"unrecognized command", "\"\""}});
@@ -448,7 +459,8 @@ static void what_nats_server_has_and_minats_has_not_is_named(void)
 		       {{"--cluster", "c"}, {"option --cluster:", "no clustering"}},
 		       {{"--cluster_listen", "c"}, {"option --cluster_listen:", "no clustering"}},
 		       {{"--cluster_name", "c"}, {"option --cluster_name:", "no clustering"}},
-		       {{"--cluster_advertise", "c"}, {"option --cluster_advertise:", "no clustering"}},
+		       {{"--cluster_advertise", "c"},
+			{"option --cluster_advertise:", "no clustering"}},
 		       {{"--no_advertise"}, {"option --no_advertise:", "no clustering"}},
 		       {{"--connect_retries", "1"}, {"option --connect_retries:", "no clustering"}},
 		       {{"-r", "u"}, {"option -r:", "remote syslog"}},
@@ -520,9 +532,11 @@ static void a_message_must_fit_what_may_wait(void)
 	struct options options;
 
 	CHECK_READ(&options, "--max_payload", "2MB", "--max_pending", "2MB");
-	CHECK_REFUSALS({{"--max_payload", "65MB"}, {"option --max_payload:", "68157440", "max_pending",
+	CHECK_REFUSALS({{"--max_payload", "65MB"},
+			{"option --max_payload:", "68157440", "max_pending",
 						    "67108864"}},
-		       {{"--max_pending", "1000"}, {"max_payload:", "1048576", "max_pending", "1000"}});
+		       {{"--max_pending", "1000"},
+			{"max_payload:", "1048576", "max_pending", "1000"}});
 }
 
 static void a_grace_period_is_a_part_of_the_whole(void)
@@ -540,7 +554,8 @@ static void names_and_advertised_addresses_are_fit_to_be_told(void)
 {
 	struct options options;
 
-	CHECK_READ(&options, "--name", "a_b-c.\xc3\xa9", "--client_advertise", "[fe80::1%eth0]:4222");
+	CHECK_READ(&options, "--name", "a_b-c.\xc3\xa9", "--client_advertise",
+		   "[fe80::1%eth0]:4222");
 	check_same("the address", options.client_advertise, "[fe80::1%eth0]:4222");
 	CHECK_REFUSALS({{"-n", "a b"}, {"option --name:", "\"a b\"", "blanks"}},
 		       {{"-n", "a\tb"}, {"option --name:"}}, {{"-n", "a\n"}, {"option --name:"}},
@@ -632,9 +647,11 @@ static void help_names_every_option_and_none_that_is_missing(void)
 	char *help = catch_help();
 
 	for (size_t at = 0; at < COUNT(there); at++)
-		test_check_number(__FILE__, __LINE__, there[at], strstr(help, there[at]) != NULL, true);
+		test_check_number(__FILE__, __LINE__, there[at], strstr(help, there[at]) != NULL,
+				  true);
 	for (size_t at = 0; at < COUNT(missing); at++)
-		test_check_number(__FILE__, __LINE__, missing[at], strstr(help, missing[at]) != NULL,
+		test_check_number(__FILE__, __LINE__, missing[at],
+				  strstr(help, missing[at]) != NULL,
 				  false);
 	free(help);
 }

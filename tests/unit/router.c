@@ -120,7 +120,6 @@ static void nobody_hears_what_nobody_wants(void)
 	CHECK_NUMBER(publish("foo", "", "hi"), 0);
 	HEARS(0, "");
 	CHECK_NUMBER(bench.router.in_messages, 1);
-	CHECK_NUMBER(bench.router.in_bytes, 2);
 	CHECK_NUMBER(bench.router.out_messages, 0);
 	CHECK_NUMBER(bench.pool.taken, 0);
 	finish();
@@ -145,7 +144,6 @@ static void each_plain_subscription_gets_its_own_copy(void)
 	HEARS(2, "MSG foo.baz x re.ply 0\r\n\r\n");
 	HEARS(3, "MSG foo.baz y re.ply 0\r\n\r\n");
 	CHECK_NUMBER(bench.router.out_messages, 5);
-	CHECK_NUMBER(bench.router.out_bytes, 6);
 	unsubscribe(subs[0], TRIE_OK);
 	unsubscribe(subs[1], TRIE_LAST);
 	CHECK_NUMBER(publish("foo.bar", "", "hi"), 1);
@@ -190,7 +188,8 @@ static void a_tail_is_taken_as_it_stands(void)
 {
 	static const char text[] = "re 002\r\nhi\r\n";
 	struct message message = {
-		.subject = SLICE("foo"), .reply = SLICE("re"), .tail = {text, 8}, .body = {text + 8, 4}};
+		.subject = SLICE("foo"), .reply = SLICE("re"), .tail = {text, 8},
+		.body = {text + 8, 4}};
 	struct sub *sub;
 
 	begin();
@@ -472,7 +471,6 @@ static size_t remove_expired(void)
 	for (; bench.router.expired; count++) {
 		struct sub *sub = bench.router.expired;
 
-		CHECK(sub->expired);
 		bench.router.expired = sub->next_expired;
 		router_unsubscribe(&bench.router, sub);
 		sub_free(sub);
@@ -562,7 +560,8 @@ static void what_is_not_remembered_is_found_all_the_same(void)
 	}
 	for (size_t round = 0; round < 2; round++) {
 		for (size_t at = 0; at < 500; at++) {
-			snprintf(subject, sizeof(subject), "a.%zu.%0*d", at, (int)(at % 250 + 1), 0);
+			snprintf(subject, sizeof(subject), "a.%zu.%0*d", at, (int)(at % 250 + 1),
+				 0);
 			CHECK_NUMBER(publish(subject, "", "hi"), PATTERNS);
 		}
 	}
@@ -570,7 +569,8 @@ static void what_is_not_remembered_is_found_all_the_same(void)
 		unsubscribe(subs[at], TRIE_LAST);
 	for (size_t round = 0; round < 2; round++)
 		for (size_t at = 0; at < 500; at++) {
-			snprintf(subject, sizeof(subject), "a.%zu.%0*d", at, (int)(at % 250 + 1), 0);
+			snprintf(subject, sizeof(subject), "a.%zu.%0*d", at, (int)(at % 250 + 1),
+				 0);
 			CHECK_NUMBER(publish(subject, "", "hi"), 1);
 		}
 	unsubscribe(subs[0], TRIE_LAST);
@@ -640,7 +640,7 @@ static void a_line_may_outgrow_every_chunk(void)
 
 static char traced[128];
 
-static void on_line(struct trace *trace, const struct outbox *whose, enum trace_way way,
+static void on_line(struct trace *trace, struct outbox *whose, enum trace_way way,
 		    struct slice verb, struct slice text)
 {
 	size_t length = strlen(traced);

@@ -254,7 +254,8 @@ static void the_small_verbs_are_answered(void)
 static void who_is_verbose_hears_ok(void)
 {
 	static const struct talk talks[] = {
-		{"by default", {{0, "SUB foo 1\r\nUNSUB 99\r\nPUB foo 2\r\nhi\r\nPING\r\nUNSUB 1\r\n"}},
+		{"by default", {{0, "SUB foo 1\r\nUNSUB 99\r\nPUB foo 2\r\nhi\r\nPING\r\n"
+			"UNSUB 1\r\n"}},
 		 {"+OK\r\n+OK\r\n+OK\r\nMSG foo 1 2\r\nhi\r\nPONG\r\n+OK\r\n"}, {0}},
 		{"on connect", {{0, "CONNECT {}\r\nCONNECT {\"verbose\":false}\r\nSUB foo 1\r\n"
 				    "CONNECT{\"verbose\":true}\r\nHPUB foo 0 0\r\n"}},
@@ -262,7 +263,8 @@ static void who_is_verbose_hears_ok(void)
 		{"with headers", {{0, "CONNECT {\"headers\":true}\r\nHPUB foo 0 0\r\n\r\n"}},
 		 {"+OK\r\n+OK\r\n"}, {0}},
 		{"not after a complaint",
-		 {{0, "SUB foo..bar 1\r\nSUB foo _sys_ 1\r\nPUB _GR_.x 0\r\n\r\nPUB x _R_.a 0\r\n\r\n"}},
+		 {{0, "SUB foo..bar 1\r\nSUB foo _sys_ 1\r\nPUB _GR_.x 0\r\n\r\n"
+			"PUB x _R_.a 0\r\n\r\n"}},
 		 {"-ERR 'Invalid Subject'\r\n"
 		  "-ERR 'Permissions Violation for Subscription to \"foo\" using queue \"_sys_\"'\r\n"
 		  "-ERR 'Permissions Violation for Publish to \"_GR_.x\"'\r\n"
@@ -299,7 +301,8 @@ static void a_message_goes_from_one_to_the_other(void)
 			   {0, "PUB foo.bar re.ply 0002\r\nhi\r\nPUB foo 0\r\n\r\n"}},
 		 {"", "MSG foo.bar x 5\r\nhello\r\nMSG foo.bar x re.ply 0002\r\nhi\r\n"}, {0}},
 		{"to both", {{1, QUIET "SUB foo 1\r\nSUB foo 2 \r\n"}, {0, QUIET "SUB foo 3\r\n"},
-			     {0, "PUB foo 1\r\nx\r\nPING\r\n"}, {1, "UNSUB 1\r\nUNSUB 2\r\nPING\r\n"},
+			     {0, "PUB foo 1\r\nx\r\nPING\r\n"}, {1, "UNSUB 1\r\nUNSUB 2\r\n"
+				"PING\r\n"},
 			     {0, "PUB foo 1\r\ny\r\n"}},
 		 {"MSG foo 3 1\r\nx\r\nPONG\r\nMSG foo 3 1\r\ny\r\n",
 		  "MSG foo 1 1\r\nx\r\nMSG foo 2 1\r\nx\r\nPONG\r\n"}, {0}},
@@ -361,22 +364,26 @@ static void headers_go_to_who_asked_for_them(void)
 static void a_request_that_nobody_hears_is_answered(void)
 {
 	static const struct talk talks[] = {
-		{"503", {{0, REQUESTER "SUB re.* 9\r\nPUB foo re.1 2\r\nhi\r\nHPUB foo.b re.2 2 2\r\nhi\r\n"}},
+		{"503", {{0, REQUESTER "SUB re.* 9\r\nPUB foo re.1 2\r\nhi\r\n"
+			"HPUB foo.b re.2 2 2\r\nhi\r\n"}},
 		 {"HMSG re.1 9 35 35\r\nNATS/1.0 503\r\nNats-Subject: foo\r\n\r\n\r\n"
 		  "HMSG re.2 9 37 37\r\nNATS/1.0 503\r\nNats-Subject: foo.b\r\n\r\n\r\n"}, {0}},
-		{"verbose", {{0, "CONNECT {\"headers\":true,\"no_responders\":true,\"echo\":false}\r\n"
+		{"verbose", {{0,
+			"CONNECT {\"headers\":true,\"no_responders\":true,\"echo\":false}\r\n"
 				 "SUB re 1\r\nSUB foo 2\r\nPUB foo re 0\r\n\r\n"}},
 		 {"+OK\r\n+OK\r\n+OK\r\n+OK\r\n"
 		  "HMSG re 1 35 35\r\nNATS/1.0 503\r\nNats-Subject: foo\r\n\r\n\r\n"}, {0}},
 		{"somebody hears", {{1, QUIET "SUB foo 1\r\n"},
 				    {0, REQUESTER "SUB re 9\r\nPUB foo re 2\r\nhi\r\nPING\r\n"}},
 		 {"PONG\r\n", "MSG foo 1 re 2\r\nhi\r\n"}, {0}},
-		{"nobody to tell", {{0, REQUESTER "SUB re grp 9\r\nPUB foo re 2\r\nhi\r\nPUB foo 0\r\n\r\n"},
+		{"nobody to tell", {{0, REQUESTER "SUB re grp 9\r\nPUB foo re 2\r\nhi\r\n"
+			"PUB foo 0\r\n\r\n"},
 				    {1, QUIET "SUB re 1\r\nPUB foo re 0\r\n\r\n"}},
 		 {"", ""}, {0}},
 		{"denied", {{0, REQUESTER "SUB > 9\r\nPUB foo $JS.ACK.x 2\r\nhi\r\n"}},
 		 {"-ERR 'Permissions Violation for Publish with Reply of \"$JS.ACK.x\"'\r\n"}, {0}},
-		{"it does not count", {{0, REQUESTER "SUB re 9\r\nUNSUB 9 1\r\nPUB a..b re 0\r\n\r\n"
+		{"it does not count", {{0, REQUESTER "SUB re 9\r\nUNSUB 9 1\r\n"
+			"PUB a..b re 0\r\n\r\n"
 					   "PUB re 1\r\nx\r\nPUB re 1\r\ny\r\n"}},
 		 {"HMSG re 9 36 36\r\nNATS/1.0 503\r\nNats-Subject: a..b\r\n\r\n\r\n"
 		  "MSG re 9 1\r\nx\r\n"}, {0}},
@@ -386,27 +393,63 @@ static void a_request_that_nobody_hears_is_answered(void)
 	HOLD(talks);
 }
 
+/* A NUL is a byte like any other in a subject, a reply and a sid. */
+static void a_nul_does_not_cut_the_answer_to_a_request(void)
+{
+	set_default_limits();
+	begin();
+	feed(&peers[0], SLICE(REQUESTER "SUB re.* s\0d\r\nPUB f\0o re.\0x 0\r\n\r\nPING\r\n"));
+	test_check_text(__FILE__, __LINE__, "what is heard", buf_slice(&peers[0].heard),
+			SLICE("HMSG re.\0x s\0d 35 35\r\nNATS/1.0 503\r\nNats-Subject: f\0o\r\n"
+			      "\r\n\r\nPONG\r\n"));
+	finish();
+}
+
+static void a_nul_is_an_ordinary_byte(void)
+{
+	set_default_limits();
+	begin();
+	feed(&peers[0], SLICE(QUIET "SUB f\0o s\0d\r\n"));
+	feed(&peers[1], SLICE(QUIET "PUB f 1\r\nx\r\nPUB f\0o r\0 2\r\n\0y\r\nSUB a.\0. 1\r\n"
+			      "PUB _GR_.\0 0\r\n\r\n"));
+	test_check_text(__FILE__, __LINE__, "what is heard", buf_slice(&peers[0].heard),
+			SLICE("MSG f\0o s\0d r\0 2\r\n\0y\r\n"));
+	test_check_text(__FILE__, __LINE__, "what is complained of", buf_slice(&peers[1].heard),
+			SLICE("-ERR 'Invalid Subject'\r\n"
+			      "-ERR 'Permissions Violation for Publish to \"_GR_.\\x00\"'\r\n"));
+	finish();
+}
+
 static void unsub_ends_now_or_after_so_many(void)
 {
 	static const struct talk talks[] = {
-		{"now", {{0, QUIET "SUB foo 1\r\nUNSUB 1\r\nPUB foo 1\r\nx\r\nUNSUB 1\r\n"}}, {""}, {0}},
-		{"after two", {{0, QUIET "SUB foo 1\r\nUNSUB 1 2\r\nPUB foo 1\r\n1\r\nPUB foo 1\r\n2\r\n"
+		{"now", {{0, QUIET "SUB foo 1\r\nUNSUB 1\r\nPUB foo 1\r\nx\r\nUNSUB 1\r\n"}}, {""},
+			{0}},
+		{"after two", {{0, QUIET "SUB foo 1\r\nUNSUB 1 2\r\nPUB foo 1\r\n1\r\nPUB foo 1\r\n"
+			"2\r\n"
 				       "PUB foo 1\r\n3\r\nSUB foo 1\r\nPUB foo 1\r\n4\r\n"}},
 		 {"MSG foo 1 1\r\n1\r\nMSG foo 1 1\r\n2\r\nMSG foo 1 1\r\n4\r\n"}, {0}},
-		{"all in all", {{0, QUIET "SUB foo 1\r\nPUB foo 1\r\n1\r\nUNSUB 1 2\r\nPUB foo 1\r\n2\r\n"
+		{"all in all", {{0, QUIET "SUB foo 1\r\nPUB foo 1\r\n1\r\nUNSUB 1 2\r\n"
+			"PUB foo 1\r\n2\r\n"
 					"PUB foo 1\r\n3\r\n"}},
 		 {"MSG foo 1 1\r\n1\r\nMSG foo 1 1\r\n2\r\n"}, {0}},
-		{"already so many", {{0, QUIET "SUB foo 1\r\nPUB foo 1\r\n1\r\nUNSUB 1 1\r\nPUB foo 1\r\n2\r\n"}},
+		{"already so many", {{0, QUIET "SUB foo 1\r\nPUB foo 1\r\n1\r\nUNSUB 1 1\r\n"
+			"PUB foo 1\r\n2\r\n"}},
 		 {"MSG foo 1 1\r\n1\r\n"}, {0}},
-		{"no number", {{0, QUIET "SUB foo 1\r\nSUB foo 2\r\nSUB foo 3\r\nUNSUB 1 0\r\nUNSUB 2 x\r\n"
+		{"no number", {{0, QUIET "SUB foo 1\r\nSUB foo 2\r\nSUB foo 3\r\nUNSUB 1 0\r\n"
+			"UNSUB 2 x\r\n"
 				       "UNSUB 3 1000000000\r\nPUB foo 1\r\nx\r\n"}},
 		 {""}, {0}},
-		{"raised and lowered", {{0, QUIET "SUB foo 1\r\nUNSUB 1 1\r\nUNSUB 1 5\r\nUNSUB 1 2\r\n"
-						"PUB foo 1\r\n1\r\nPUB foo 1\r\n2\r\nPUB foo 1\r\n3\r\n"}},
+		{"raised and lowered", {{0, QUIET "SUB foo 1\r\nUNSUB 1 1\r\nUNSUB 1 5\r\n"
+			"UNSUB 1 2\r\n"
+						"PUB foo 1\r\n1\r\nPUB foo 1\r\n2\r\nPUB foo 1\r\n"
+							"3\r\n"}},
 		 {"MSG foo 1 1\r\n1\r\nMSG foo 1 1\r\n2\r\n"}, {0}},
-		{"now after all", {{0, QUIET "SUB foo 1\r\nUNSUB 1 5\r\nUNSUB 1\r\nPUB foo 1\r\n1\r\n"}},
+		{"now after all", {{0, QUIET "SUB foo 1\r\nUNSUB 1 5\r\nUNSUB 1\r\nPUB foo 1\r\n"
+			"1\r\n"}},
 		 {""}, {0}},
-		{"in another's outbox", {{1, QUIET "SUB foo 1\r\nSUB foo 2\r\nUNSUB 1 1\r\nUNSUB 2 1\r\n"},
+		{"in another's outbox", {{1, QUIET "SUB foo 1\r\nSUB foo 2\r\nUNSUB 1 1\r\n"
+			"UNSUB 2 1\r\n"},
 					 {0, QUIET "PUB foo 1\r\nx\r\nPUB foo 1\r\ny\r\n"}},
 		 {"", "MSG foo 1 1\r\nx\r\nMSG foo 2 1\r\nx\r\n"}, {0}},
 	};
@@ -422,7 +465,8 @@ static void a_sid_in_use_keeps_its_subscription(void)
 				   "PUB foo 1\r\nx\r\nPUB bar 1\r\ny\r\nUNSUB 1\r\nSUB bar 1\r\n"
 				   "PUB foo 1\r\nz\r\nPUB bar 1\r\nz\r\n"}},
 		 {"+OK\r\n+OK\r\n+OK\r\nMSG foo 1 1\r\nx\r\nMSG bar 1 1\r\nz\r\n"}, {0}},
-		{"each session has its own", {{0, QUIET "SUB foo 1\r\n"}, {1, QUIET "SUB foo 1\r\nUNSUB 1\r\n"},
+		{"each session has its own", {{0, QUIET "SUB foo 1\r\n"}, {1, QUIET "SUB foo 1\r\n"
+			"UNSUB 1\r\n"},
 					      {1, "PUB foo 1\r\nx\r\n"}},
 		 {"MSG foo 1 1\r\nx\r\n", ""}, {0}},
 	};
@@ -434,16 +478,20 @@ static void a_sid_in_use_keeps_its_subscription(void)
 static void what_may_be_subscribed_to_has_limits(void)
 {
 	static const struct talk talks[] = {
-		{"subjects", {{0, QUIET "SUB foo. 1\r\nSUB .foo 1\r\nSUB foo.>.bar 1\r\nSUB foo.>> 1\r\n"
+		{"subjects", {{0, QUIET "SUB foo. 1\r\nSUB .foo 1\r\nSUB foo.>.bar 1\r\n"
+			"SUB foo.>> 1\r\n"
 				      "PUB foo.>> 1\r\nx\r\n"}},
 		 {"-ERR 'Invalid Subject'\r\n-ERR 'Invalid Subject'\r\n-ERR 'Invalid Subject'\r\n"
 		  "MSG foo.>> 1 1\r\nx\r\n"}, {0}},
 		{"tokens", {{0, QUIET "SUB a.b.c 1\r\nSUB a.b.c.d 2\r\nPUB a.b.c.d 0\r\n\r\n"}},
 		 {"-ERR 'Permissions Violation for Subscription to \"a.b.c.d\", too many tokens'\r\n"},
 		 {0}},
-		{"number", {{0, QUIET "SUB a 1\r\nSUB b 2\r\nSUB c 3\r\nSUB a 1\r\nUNSUB 2\r\nSUB d 4\r\n"
-				    "PUB c 0\r\n\r\nPUB d 0\r\n\r\n"}, {1, QUIET "SUB a 1\r\nPING\r\n"}},
-		 {"-ERR 'maximum subscriptions exceeded'\r\n-ERR 'maximum subscriptions exceeded'\r\n"
+		{"number", {{0, QUIET "SUB a 1\r\nSUB b 2\r\nSUB c 3\r\nSUB a 1\r\nUNSUB 2\r\n"
+			"SUB d 4\r\n"
+				    "PUB c 0\r\n\r\nPUB d 0\r\n\r\n"}, {1, QUIET "SUB a 1\r\n"
+					"PING\r\n"}},
+		 {"-ERR 'maximum subscriptions exceeded'\r\n"
+			"-ERR 'maximum subscriptions exceeded'\r\n"
 		  "MSG d 4 0\r\n\r\n", "PONG\r\n"}, {0}},
 	};
 
@@ -456,7 +504,8 @@ static void what_may_be_subscribed_to_has_limits(void)
 static void reserved_names_are_denied_and_quoted(void)
 {
 	static const struct talk talks[] = {
-		{"subjects", {{0, QUIET "SUB > 1\r\nPUB $NRG.x 1\r\nx\r\nPUB _GR_.\"\\\x01 1\r\ny\r\n"
+		{"subjects", {{0, QUIET "SUB > 1\r\nPUB $NRG.x 1\r\nx\r\nPUB _GR_.\"\\\x01 1\r\n"
+			"y\r\n"
 				      "PUB _GR_. 1\r\nz\r\nPUB _GR_ 1\r\nz\r\nPUB $NRG 0\r\n\r\n"}},
 		 {"-ERR 'Permissions Violation for Publish to \"$NRG.x\"'\r\n"
 		  "-ERR 'Permissions Violation for Publish to \"_GR_.\\\"\\\\\\x01\"'\r\n"
@@ -478,20 +527,25 @@ static void some_faults_end_a_session(void)
 	static const struct talk talks[] = {
 		{"unknown", {{0, "PING\r\nHELO\r\nPING\r\n"}}, {"PONG\r\n" UNKNOWN},
 		 {FAULT_UNKNOWN_OPERATION, 0}},
-		{"empty line", {{0, "PING\r\n\r\n"}}, {"PONG\r\n" UNKNOWN}, {FAULT_UNKNOWN_OPERATION, 0}},
+		{"empty line", {{0, "PING\r\n\r\n"}}, {"PONG\r\n" UNKNOWN},
+			{FAULT_UNKNOWN_OPERATION, 0}},
 		{"no blank", {{0, "PUB\r\n"}}, {UNKNOWN}, {FAULT_UNKNOWN_OPERATION, 0}},
 		{"HTTP", {{0, "GET / HTTP/1.1\r\n\r\n"}}, {UNKNOWN}, {FAULT_UNKNOWN_OPERATION, 0}},
-		{"arguments", {{0, "PING\r\nSUB foo\r\nPING\r\n"}}, {"PONG\r\n"}, {FAULT_ARGUMENTS, 0}},
+		{"arguments", {{0, "PING\r\nSUB foo\r\nPING\r\n"}}, {"PONG\r\n"},
+		 {FAULT_ARGUMENTS, 0}},
 		{"too many", {{0, "UNSUB 1 2 3\r\n"}}, {""}, {FAULT_ARGUMENTS, 0}},
 		{"a size that is none", {{0, "PUB foo -1\r\n"}}, {""}, {FAULT_ARGUMENTS, 0}},
-		{"headers longer than all", {{0, HEADERS "HPUB foo 5 4\r\n"}}, {""}, {FAULT_ARGUMENTS, 0}},
+		{"headers longer than all", {{0, HEADERS "HPUB foo 5 4\r\n"}}, {""},
+			{FAULT_ARGUMENTS, 0}},
 		{"client error", {{0, "PING\r\n-ERR 'no'\r\nPING\r\n"}}, {"PONG\r\n"},
 		 {FAULT_CLIENT_ERROR, 0}},
 		{"JSON", {{0, "CONNECT {\"verbose\":maybe}\r\nPING\r\n"}}, {""}, {FAULT_JSON, 0}},
 		{"INFO's JSON", {{0, "INFO [\r\nPING\r\n"}}, {""}, {FAULT_JSON, 0}},
-		{"protocol", {{0, "CONNECT {\"protocol\":2}\r\n"}}, {"-ERR 'invalid client protocol'\r\n"},
+		{"protocol", {{0, "CONNECT {\"protocol\":2}\r\n"}},
+			{"-ERR 'invalid client protocol'\r\n"},
 		 {FAULT_CLIENT_PROTOCOL, 0}},
-		{"account", {{0, "CONNECT {\"account\":\"x\"}\r\n"}}, {"-ERR 'Authorization Violation'\r\n"},
+		{"account", {{0, "CONNECT {\"account\":\"x\"}\r\n"}},
+			{"-ERR 'Authorization Violation'\r\n"},
 		 {FAULT_AUTHORIZATION, 0}},
 		{"no responders", {{0, "CONNECT {\"no_responders\":true}\r\n"}},
 		 {"-ERR 'no responders requires headers support'\r\n"}, {FAULT_NO_RESPONDERS, 0}},
@@ -499,10 +553,12 @@ static void some_faults_end_a_session(void)
 		 {FAULT_UNKNOWN_OPERATION, 0}},
 		{"payload too long", {{0, QUIET "SUB foo 1\r\nPUB foo 2\r\nhiho\r\n"}}, {UNKNOWN},
 		 {FAULT_UNKNOWN_OPERATION, 0}},
-		{"CR, no LF", {{0, QUIET "PUB foo 2\r\nhi\rX"}}, {UNKNOWN}, {FAULT_UNKNOWN_OPERATION, 0}},
+		{"CR, no LF", {{0, QUIET "PUB foo 2\r\nhi\rX"}}, {UNKNOWN},
+			{FAULT_UNKNOWN_OPERATION, 0}},
 		{"the other one goes on", {{1, QUIET "SUB foo 1\r\n"}, {0, QUIET "SUB foo 1\r\nX"},
 					   {1, "PUB foo 1\r\nx\r\n"}},
-		 {UNKNOWN "MSG foo 1 1\r\nx\r\n", "MSG foo 1 1\r\nx\r\n"}, {FAULT_UNKNOWN_OPERATION, 0}},
+		 {UNKNOWN "MSG foo 1 1\r\nx\r\n", "MSG foo 1 1\r\nx\r\n"},
+		  {FAULT_UNKNOWN_OPERATION, 0}},
 	};
 
 	set_default_limits();
@@ -529,7 +585,8 @@ static void a_payload_may_be_as_long_as_the_limit(void)
 static void a_line_may_be_as_long_as_the_limit(void)
 {
 	static const struct talk talks[] = {
-		{"equal", {{0, "SUB      0123456.89012345 1\r\nPING                                  \r\n"}},
+		{"equal", {{0, "SUB      0123456.89012345 1\r\n"
+			"PING                                  \r\n"}},
 		 {"+OK\r\nPONG\r\n"}, {0}},
 		{"more", {{0, "PING\r\nSUB 0123456.890123456 1\r\nPING\r\n"}},
 		 {"PONG\r\n-ERR 'maximum control line exceeded'\r\n"}, {FAULT_CONTROL_LINE, 0}},
@@ -596,7 +653,8 @@ static void a_large_message_that_is_denied_is_swallowed(void)
 {
 	char *said = make_text("PUB _GR_.x 10007\r\n", LARGE, "\r\nPING\r\n");
 	struct talk talk = {"denied", {{1, QUIET "SUB > x\r\n"}, {0, QUIET}, {0, said}},
-			    {"-ERR 'Permissions Violation for Publish to \"_GR_.x\"'\r\nPONG\r\n", ""},
+			    {"-ERR 'Permissions Violation for Publish to \"_GR_.x\"'\r\nPONG\r\n",
+				""},
 			    {0}};
 
 	set_default_limits();
@@ -628,7 +686,8 @@ static void sizes_around_the_limit_of_sharing_are_alike(void)
 	for (size_t length = OUTBOX_SHARE_BYTES - 3; length < OUTBOX_SHARE_BYTES + 3; length++) {
 		char line[32];
 		char *said, *heard;
-		struct talk talk = {"around", {{1, QUIET "SUB foo x\r\n"}, {0, QUIET}}, {NULL}, {0}};
+		struct talk talk = {"around", {{1, QUIET "SUB foo x\r\n"}, {0, QUIET}},
+				    {NULL}, {0}};
 
 		snprintf(line, sizeof(line), "PUB foo %zu\r\n", length);
 		said = make_text(line, length, "\r\n");
@@ -645,7 +704,8 @@ static void sizes_around_the_limit_of_sharing_are_alike(void)
 
 static void an_unfinished_message_is_forgotten_with_its_session(void)
 {
-	struct talk talk = {"unfinished", {{1, QUIET "SUB foo x\r\n"}, {0, QUIET "PUB foo 100000\r\nabc"}},
+	struct talk talk = {"unfinished", {{1, QUIET "SUB foo x\r\n"},
+				   {0, QUIET "PUB foo 100000\r\nabc"}},
 			    {"", ""}, {0}};
 
 	set_default_limits();
@@ -668,8 +728,6 @@ static void a_place_is_offered_while_a_large_message_arrives(void)
 	memcpy(session_room(&peers[1].session).bytes, "\r\n", 2);
 	CHECK_NUMBER(session_filled(&peers[1].session, 2), SESSION_MORE);
 	CHECK_NUMBER(session_room(&peers[1].session).length, 0);
-	CHECK_NUMBER(peers[1].session.in_messages, 1);
-	CHECK_NUMBER(peers[1].session.in_bytes, 5000);
 	finish();
 }
 
@@ -800,7 +858,8 @@ static void many_subscriptions_come_and_go(void)
 	begin();
 	feed(&peers[0], SLICE(QUIET));
 	for (int at = 0; at < 3000; at++) {
-		snprintf(line, sizeof(line), "SUB s.%d.%s %d\r\n", at % 700, at & 1 ? "*" : "x", at);
+		snprintf(line, sizeof(line), "SUB s.%d.%s %d\r\n", at % 700, at & 1 ? "*" : "x",
+			at);
 		feed(&peers[0], slice_of(line));
 	}
 	CHECK_NUMBER(router.subscriptions, 3000);
@@ -822,6 +881,8 @@ static const struct test_case cases[] = {
 	TEST_CASE(without_echo_nobody_hears_himself),
 	TEST_CASE(headers_go_to_who_asked_for_them),
 	TEST_CASE(a_request_that_nobody_hears_is_answered),
+	TEST_CASE(a_nul_does_not_cut_the_answer_to_a_request),
+	TEST_CASE(a_nul_is_an_ordinary_byte),
 	TEST_CASE(unsub_ends_now_or_after_so_many),
 	TEST_CASE(a_sid_in_use_keeps_its_subscription),
 	TEST_CASE(what_may_be_subscribed_to_has_limits),

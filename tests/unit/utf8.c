@@ -60,7 +60,8 @@ static void every_rune_is_read_and_no_surrogate(void)
 
 static void a_rune_cut_short_is_none(void)
 {
-	static const uint32_t runes[] = {0x80, 0x7ff, 0x800, 0xd7ff, 0xe000, 0xfffd, 0x10000, 0x10ffff};
+	static const uint32_t runes[] = {0x80, 0x7ff, 0x800, 0xd7ff, 0xe000, 0xfffd, 0x10000,
+					 0x10ffff};
 
 	for (size_t at = 0; at < COUNT(runes); at++) {
 		char bytes[4];

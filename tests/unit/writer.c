@@ -42,7 +42,8 @@ static void check_quoted(const struct quoted *rows, size_t count)
 static void plain_subjects_stand_in_quotes(void)
 {
 	CHECK_QUOTED({TEXT("foo"), TEXT("\"foo\"")}, {TEXT(""), TEXT("\"\"")},
-		     {TEXT("foo.*.>"), TEXT("\"foo.*.>\"")}, {TEXT("a b~'`$%"), TEXT("\"a b~'`$%\"")});
+		     {TEXT("foo.*.>"), TEXT("\"foo.*.>\"")},
+		     {TEXT("a b~'`$%"), TEXT("\"a b~'`$%\"")});
 }
 
 static void quotes_and_backslashes_are_escaped(void)
@@ -81,8 +82,10 @@ static void runes_that_can_be_seen_stay_as_they_are(void)
 
 static void runes_that_cannot_be_seen_are_numbers(void)
 {
-	CHECK_QUOTED({TEXT("\xc2\x80"), TEXT("\"\\u0080\"")}, {TEXT("\xc2\x85"), TEXT("\"\\u0085\"")},
-		     {TEXT("\xc2\xa0"), TEXT("\"\\u00a0\"")}, {TEXT("\xc2\xad"), TEXT("\"\\u00ad\"")},
+	CHECK_QUOTED({TEXT("\xc2\x80"), TEXT("\"\\u0080\"")},
+		     {TEXT("\xc2\x85"), TEXT("\"\\u0085\"")},
+		     {TEXT("\xc2\xa0"), TEXT("\"\\u00a0\"")},
+		     {TEXT("\xc2\xad"), TEXT("\"\\u00ad\"")},
 		     {TEXT("\xe2\x80\x8b"), TEXT("\"\\u200b\"")},
 		     {TEXT("\xe2\x80\xa8"), TEXT("\"\\u2028\"")},
 		     {TEXT("\xef\xbb\xbf"), TEXT("\"\\ufeff\"")},
@@ -130,7 +133,8 @@ static void a_tail_of_hmsg_has_two_sizes(void)
 }
 
 /* A line in a block of exactly the length that was foretold. */
-static void check_line(struct slice verb, struct slice subject, struct slice sid, struct slice expected)
+static void check_line(struct slice verb, struct slice subject, struct slice sid,
+		       struct slice expected)
 {
 	struct slice tail = SLICE("re.ply 5\r\n");
 	size_t length = writer_line_length(verb, subject, sid, tail);
@@ -145,9 +149,11 @@ static void check_line(struct slice verb, struct slice subject, struct slice sid
 
 static void a_line_is_as_long_as_foretold(void)
 {
-	check_line(SLICE("MSG "), SLICE("foo.bar"), SLICE("1"), SLICE("MSG foo.bar 1 re.ply 5\r\n"));
+	check_line(SLICE("MSG "), SLICE("foo.bar"), SLICE("1"),
+		   SLICE("MSG foo.bar 1 re.ply 5\r\n"));
 	check_line(SLICE("HMSG "), SLICE("f"), SLICE("sid-9"), SLICE("HMSG f sid-9 re.ply 5\r\n"));
-	check_line(SLICE("MSG "), SLICE("a\0b"), SLICE("\xff"), SLICE("MSG a\0b \xff re.ply 5\r\n"));
+	check_line(SLICE("MSG "), SLICE("a\0b"), SLICE("\xff"),
+		   SLICE("MSG a\0b \xff re.ply 5\r\n"));
 }
 
 static void short_answers_are_whole_lines(void)

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the supervisor is told: ready, how it goes, stopping; and that the loop still turns.
+ *
+ * Told seldom, and never when nothing changed: an idle broker does not wake for it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "os/loop.h"
+
+struct server;
+
+struct status {
+	struct timer timer;
+	struct timer watchdog;
+	uint64_t messages;    /* in and out, when it was last told */
+	uint64_t told_ms;
+	uint64_t watchdog_ms; /* how often the supervisor wants to hear from us; 0: never */
+	bool is_watched;      /* there is a supervisor */
+	bool has_changed;     /* a client came or went since it was last told */
+};
+
+void status_init(struct status *status);
+
+/* Every listener is armed. */
+void status_ready(struct server *server);
+
+/* A turn has ended: soon tell what changed. */
+void status_plan(struct server *server);
+
+void status_stopping(const char *text);
