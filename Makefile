@@ -102,6 +102,34 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 
 $(BUILD)/tests/bench/path: $(UNIT_session:%=$(BUILD)/src/%.o)
 
+# Fuzzers, by clang's libFuzzer; the corpus is in tests/fuzz/corpus.
+FUZZERS = parser connect trie broker
+FUZZ_parser = $(UNIT_parser) proto/fault
+FUZZ_connect = $(UNIT_handshake)
+FUZZ_trie = $(UNIT_trie)
+FUZZ_broker = $(UNIT_session)
+FUZZ_SECONDS ?= 60
+FUZZ_FLAGS = -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+
+define link_fuzzer
+$$(BUILD)/tests/fuzz/$(1): tests/fuzz/$(1).c $$(FUZZ_$(1):%=src/%.c) $$(BUILD)/flags
+	@mkdir -p $$@.found
+	clang -std=gnu11 -D_GNU_SOURCE $$(FUZZ_FLAGS) $$(WARNINGS) $$(WERROR) -Isrc \
+		$$(PACKAGE_CFLAGS) -o $$@ $$(sort $$(filter %.c,$$^)) $$(PACKAGE_LIBS)
+endef
+$(foreach fuzzer,$(FUZZERS),$(eval $(call link_fuzzer,$(fuzzer))))
+
+fuzz: $(FUZZERS:%=$(BUILD)/tests/fuzz/%)
+	for fuzzer in $(FUZZERS); do \
+		$(BUILD)/tests/fuzz/$$fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=8192 \
+			-print_final_stats=1 -artifact_prefix=$(BUILD)/tests/fuzz/$$fuzzer.found/ \
+			$(BUILD)/tests/fuzz/$$fuzzer.found tests/fuzz/corpus/$$fuzzer \
+			2> $(BUILD)/tests/fuzz/$$fuzzer.log || \
+			{ tail -n 60 $(BUILD)/tests/fuzz/$$fuzzer.log; exit 1; }; \
+		echo "$$fuzzer: $$(sed -n 's/^stat::number_of_executed_units: *//p' \
+			$(BUILD)/tests/fuzz/$$fuzzer.log) runs, nothing found"; \
+	done
+
 # Counts the broker's allocations from inside, for tests/allocations.bats.
 $(BUILD)/tests/tools/countalloc.so: tests/tools/countalloc.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -156,12 +184,13 @@ help:
 	@echo 'run                build it and run it on port 4222'
 	@echo 'check              floors, unit tests, and every promise to a user (bats)'
 	@echo 'bench              compare it with nats-server, a table of medians'
+	@echo 'fuzz               every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'lint               man page and shell scripts'
 	@echo 'install, uninstall with PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'clean              remove $(BUILD)/'
 	@echo 'tests/run          the whole suite, as CI runs it'
 
-.PHONY: all units tools sources list-units run check bench lint install uninstall clean help FORCE
+.PHONY: all units tools sources list-units run check bench fuzz lint install uninstall clean help FORCE
 .DELETE_ON_ERROR:
 
 -include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)

@@ -36,7 +36,7 @@ void loop_forget(struct loop *loop, struct source *source)
 		(void)loop_want(loop, source, 0);
 	for (int at = loop->event_at; at < loop->event_count; at++)
 		if (loop->events[at].source == source)
-			loop->events[at].ready = 0;
+			loop->events[at] = (struct poller_event){0};
 }
 
 /* The heap of timers. */

@@ -16,7 +16,7 @@ static uint64_t vary(uint64_t pause_ms)
 
 	if (random_fill(&chance, sizeof(chance)) < 0)
 		chance = 0;
-	return pause_ms / 2 + chance % (pause_ms / 2 + 1);
+	return pause_ms / 2 + chance % (pause_ms / 2 + 1) + 1;
 }
 
 /* Sends one client away, or as many as must go at once to be done in time, and plans the next. */
@@ -37,7 +37,7 @@ static void send_away(struct server *server)
 		client_drop(client, FAULT_SHUTDOWN);
 	}
 	(void)loop_set_timer(&server->loop, &server->lame_duck.timer,
-			     server->loop.now_ms + vary(pause_ms ? pause_ms : 1));
+			     server->loop.now_ms + vary(pause_ms));
 }
 
 static void on_timer(struct timer *timer)
