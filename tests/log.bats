@@ -157,26 +157,3 @@ close_when_closed() {
 	refute log_has '^\[1\]'
 	refute grep -q $'\x1b' "$LOG"
 }
-
-@test "-s writes to syslog" {
-	ours 'its own test for it'
-	[[ $(id -u) == 0 ]] || skip 'a /dev/log of its own takes root'
-	# A syslog of the case's own, in a file system that nobody else sees.
-	cat >"$DIR/script" <<-'SCRIPT'
-		mount -t tmpfs none /dev 2>/dev/null && mknod -m 666 /dev/null c 1 3 && mknod -m 666 /dev/urandom c 1 9
-		socat -u UNIX-RECV:/dev/log,mode=666 "OPEN:$1,creat,append" &
-		listener=$!
-		until [ -S /dev/log ]; do kill -0 $listener || exit 1; sleep 0.01; done
-		"$2" -a 127.0.0.1 -p -1 -s &
-		until grep -q 'Server is ready' "$1"; do kill -0 $! || exit 1; sleep 0.01; done
-		kill -INT $!
-		wait $!
-		status=$?
-		until grep -q 'Server Exiting' "$1"; do sleep 0.01; done
-		kill $listener
-		exit $status
-	SCRIPT
-	timeout "$LIMIT_S" unshare --mount bash "$DIR/script" "$DIR/syslog" "$MINATS" >"$DIR/said" 2>&1 3>&-
-	grep -Eq '<30>.*minats\[[0-9]+\]: Server is ready' "$DIR/syslog"
-	[[ ! -s $DIR/said ]]
-}

@@ -13,39 +13,65 @@ void pool_init(struct pool *pool, size_t limit_bytes)
 	list_init(&pool->hot);
 }
 
-static void free_chunks(struct chunk **list)
+static void note_taken(struct pool *pool, size_t bytes)
 {
-	while (*list) {
+	pool->spare_bytes -= bytes;
+	if (pool->spare_bytes < pool->least_spare_bytes)
+		pool->least_spare_bytes = pool->spare_bytes;
+}
+
+/* Both free spares until `unused` bytes are freed; they return what is still to be freed. */
+static size_t free_chunks(struct pool *pool, struct chunk **list, size_t unused)
+{
+	while (*list && unused > 0) {
 		struct chunk *chunk = *list;
+		size_t size = chunk->capacity + sizeof(*chunk);
 
 		*list = chunk->next;
 		free(chunk);
+		pool->spare_bytes -= size;
+		unused -= size < unused ? size : unused;
 	}
+	return unused;
 }
 
-static void free_payloads(struct payload **list)
+static size_t free_payloads(struct pool *pool, struct payload **list, size_t unused)
 {
-	while (*list) {
+	while (*list && unused > 0) {
 		struct payload *payload = *list;
+		size_t size = payload->capacity;
 
 		*list = payload->next;
 		free(payload);
+		pool->spare_bytes -= size;
+		unused -= size < unused ? size : unused;
 	}
+	return unused;
+}
+
+static void free_spares(struct pool *pool, size_t unused)
+{
+	for (size_t class = PAYLOAD_CLASSES; class > 0; class--)
+		unused = free_payloads(pool, &pool->payloads[class - 1], unused);
+	unused = free_chunks(pool, &pool->large, unused);
+	free_chunks(pool, &pool->small, unused);
+}
+
+void pool_watch(struct pool *pool)
+{
+	pool->least_spare_bytes = pool->spare_bytes;
 }
 
 void pool_trim(struct pool *pool)
 {
-	free_chunks(&pool->small);
-	free_chunks(&pool->large);
-	for (size_t class = 0; class < PAYLOAD_CLASSES; class++)
-		free_payloads(&pool->payloads[class]);
-	pool->spare_bytes = 0;
+	free_spares(pool, pool->least_spare_bytes);
+	pool_watch(pool);
 }
 
 void pool_fini(struct pool *pool)
 {
 	assert(list_is_empty(&pool->dirty) && list_is_empty(&pool->hot));
-	pool_trim(pool);
+	free_spares(pool, SIZE_MAX);
 }
 
 static struct chunk *new_chunk(size_t size)
@@ -64,10 +90,9 @@ struct chunk *pool_take_chunk(struct pool *pool, size_t room, bool large)
 	struct chunk **spare = size == CHUNK_SMALL ? &pool->small : &pool->large;
 	struct chunk *chunk = need <= size ? *spare : NULL;
 
-	pool->taken++;
 	if (chunk) {
 		*spare = chunk->next;
-		pool->spare_bytes -= size;
+		note_taken(pool, size);
 	} else {
 		chunk = new_chunk(need <= size ? size : need);
 		if (!chunk)
@@ -115,10 +140,9 @@ struct payload *pool_take_payload(struct pool *pool, size_t length)
 	size_t capacity = class < PAYLOAD_CLASSES ? class_capacity(class) : length;
 	struct payload *payload = class < PAYLOAD_CLASSES ? pool->payloads[class] : NULL;
 
-	pool->taken++;
 	if (payload) {
 		pool->payloads[class] = payload->next;
-		pool->spare_bytes -= capacity;
+		note_taken(pool, capacity);
 	} else {
 		if (capacity > UINT32_MAX)
 			return NULL;

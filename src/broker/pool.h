@@ -54,13 +54,16 @@ struct pool {
 	size_t spare_bytes;
 	size_t limit_bytes; /* max_pending, for every outbox */
 	bool congested;     /* somebody put bytes into an outbox that is nearly full (7.5) */
-	uint64_t taken;     /* how often something was taken: tells a quiet pool from a busy one */
+	size_t least_spare_bytes; /* since pool_watch() */
 };
 
 void pool_init(struct pool *pool, size_t limit_bytes);
 void pool_fini(struct pool *pool);
 
-/* Frees all that is spare. */
+/* From now on it is watched how much of what is spare nobody needs. */
+void pool_watch(struct pool *pool);
+
+/* Frees what nobody has needed since pool_watch(). */
 void pool_trim(struct pool *pool);
 
 /* An empty chunk with at least `room` bytes; NULL without memory. */

@@ -11,6 +11,8 @@
 /* The name of a queue group, shared by all leaves that have it, and room for counting members. */
 struct queue {
 	struct queue *next_noted; /* router.noted */
+	struct map leaves;        /* by subject: there can be many groups to a subject */
+	struct leaf *noted;       /* those that match the message in hand */
 	uint32_t members;         /* that match the message in hand; 0 when not noted */
 	uint32_t refs;
 	uint32_t hash;
@@ -124,7 +126,38 @@ static void release_queue(struct router *router, struct queue *queue)
 	if (!queue || --queue->refs > 0)
 		return;
 	map_remove(&router->queues, queue->hash, queue);
+	map_fini(&queue->leaves);
 	free(queue);
+}
+
+/* The group's leaf for a subject, made if need be; it holds one reference to the group. */
+static int take_queue_leaf(struct router *router, struct queue *queue, struct slice subject,
+			   struct leaf **leaf)
+{
+	uint32_t hash = trie_hash(&router->trie, subject);
+	int answer;
+
+	*leaf = map_find(&queue->leaves, hash, subject, leaf_name);
+	if (*leaf)
+		return TRIE_OK;
+	if (map_reserve(&queue->leaves) < 0)
+		return -ENOMEM;
+	answer = trie_take_queue(&router->trie, subject, queue, leaf);
+	if (answer < 0)
+		return answer;
+	map_put(&queue->leaves, hash, *leaf);
+	queue->refs++;
+	return answer;
+}
+
+static void drop_leaf(struct router *router, struct leaf *leaf)
+{
+	struct queue *queue = leaf->queue;
+
+	if (queue)
+		map_remove(&queue->leaves, trie_hash(&router->trie, leaf_subject(leaf)), leaf);
+	trie_drop(&router->trie, leaf);
+	release_queue(router, queue);
 }
 
 int router_subscribe(struct router *router, struct sub *sub, struct slice subject,
@@ -138,18 +171,16 @@ int router_subscribe(struct router *router, struct sub *sub, struct slice subjec
 		queue = take_queue(router, queue_text);
 		if (!queue)
 			return -ENOMEM;
-	}
-	answer = trie_take(&router->trie, subject, queue, &leaf);
-	/* A leaf holds one reference to its queue, however many members it has. */
-	if (answer != TRIE_FIRST)
+		answer = take_queue_leaf(router, queue, subject, &leaf);
 		release_queue(router, queue);
+	} else {
+		answer = trie_take(&router->trie, subject, &leaf);
+	}
 	if (answer < 0)
 		return answer;
 	if (leaf_join(leaf, sub) < 0) {
-		if (answer == TRIE_FIRST) {
-			trie_drop(&router->trie, leaf);
-			release_queue(router, queue);
-		}
+		if (answer == TRIE_FIRST)
+			drop_leaf(router, leaf);
 		return -ENOMEM;
 	}
 	router->subscriptions++;
@@ -159,13 +190,12 @@ int router_subscribe(struct router *router, struct sub *sub, struct slice subjec
 int router_unsubscribe(struct router *router, struct sub *sub)
 {
 	struct leaf *leaf = sub->leaf;
-	struct queue *queue = leaf->queue;
 
 	router->subscriptions--;
+	router->unsubscribed++;
 	if (leaf_leave(leaf, sub) != TRIE_LAST)
 		return TRIE_OK;
-	trie_drop(&router->trie, leaf);
-	release_queue(router, queue);
+	drop_leaf(router, leaf);
 	return TRIE_LAST;
 }
 
@@ -188,6 +218,7 @@ static void match_patterns(struct router *router, struct slice subject, uint32_t
 		return;
 	}
 	match->count = trie_find_patterns(trie, subject);
+	router->work += trie->visited;
 	match->patterns = trie->found;
 	if (!memo || subject.length > MEMO_SUBJECT || match->count > MEMO_LEAVES)
 		return;
@@ -335,6 +366,13 @@ static const struct form *find_form(struct router *router, struct delivery *deli
 	return form;
 }
 
+/* What is left without its headers may be little: it must not keep a large payload alive. */
+static bool is_worth_sharing(const struct payload *payload, const struct form *form)
+{
+	return payload && form->body.length >= OUTBOX_SHARE_BYTES &&
+	       form->body.length >= payload->capacity / 4;
+}
+
 static bool put_shared(struct outbox *outbox, struct payload *payload, const struct form *form,
 		       struct slice subject, struct slice sid)
 {
@@ -398,7 +436,7 @@ static bool deliver(struct router *router, struct delivery *delivery, struct sub
 	form = find_form(router, delivery, outbox);
 	if (form->verb.length == 0)
 		return false;
-	if (delivery->payload)
+	if (is_worth_sharing(delivery->payload, form))
 		done = put_shared(outbox, delivery->payload, form, subject, sub_sid(sub));
 	else
 		done = put_copied(outbox, form, subject, sub_sid(sub));
@@ -415,7 +453,7 @@ static bool deliver(struct router *router, struct delivery *delivery, struct sub
 
 /* Queue groups. */
 
-static void note_queue(struct router *router, const struct leaf *leaf)
+static void note_queue(struct router *router, struct leaf *leaf)
 {
 	struct queue *queue = leaf->queue;
 
@@ -423,21 +461,20 @@ static void note_queue(struct router *router, const struct leaf *leaf)
 		queue->next_noted = router->noted;
 		router->noted = queue;
 	}
+	leaf->next_noted = queue->noted;
+	queue->noted = leaf;
 	queue->members += leaf->count;
 }
 
 /* Tries a group's members first to last - 1, counted over all leaves that match. */
-static bool deliver_to_one(struct router *router, struct delivery *delivery, struct match match,
+static bool deliver_to_one(struct router *router, struct delivery *delivery,
 			   const struct queue *queue, uint32_t first, uint32_t last)
 {
 	uint32_t before = 0; /* members in the leaves already passed */
-	struct leaf *leaf;
 
-	while (before < last && (leaf = next_leaf(&match))) {
+	for (struct leaf *leaf = queue->noted; leaf && before < last; leaf = leaf->next_noted) {
 		uint32_t at = first > before ? first - before : 0;
 
-		if (leaf->queue != queue)
-			continue;
 		for (; at < leaf->count && before + at < last; at++)
 			if (deliver(router, delivery, leaf_members(leaf)[at]))
 				return true;
@@ -446,15 +483,16 @@ static bool deliver_to_one(struct router *router, struct delivery *delivery, str
 	return false;
 }
 
-static void deliver_to_queues(struct router *router, struct delivery *delivery, struct match match)
+static void deliver_to_queues(struct router *router, struct delivery *delivery)
 {
 	while (router->noted) {
 		struct queue *queue = router->noted;
 		uint32_t start = random_below(router, queue->members);
 
-		if (!deliver_to_one(router, delivery, match, queue, start, queue->members))
-			deliver_to_one(router, delivery, match, queue, 0, start);
+		if (!deliver_to_one(router, delivery, queue, start, queue->members))
+			deliver_to_one(router, delivery, queue, 0, start);
 		queue->members = 0;
+		queue->noted = NULL;
 		router->noted = queue->next_noted;
 	}
 }
@@ -463,20 +501,21 @@ uint64_t router_publish(struct router *router, const struct message *message)
 {
 	struct match match = find_match(router, message->subject);
 	struct delivery delivery = {.message = message};
-	struct match rest = match;
 	struct leaf *leaf;
 
 	router->in_messages++;
-	while ((leaf = next_leaf(&rest))) {
+	while ((leaf = next_leaf(&match))) {
+		router->work++;
 		if (leaf->queue)
 			note_queue(router, leaf);
 		else
 			for (uint32_t at = 0; at < leaf->count; at++)
 				deliver(router, &delivery, leaf_members(leaf)[at]);
 	}
-	deliver_to_queues(router, &delivery, match);
+	deliver_to_queues(router, &delivery);
 	if (delivery.payload)
 		pool_release_payload(router->pool, delivery.payload);
 	router->out_messages += delivery.count;
+	router->work += delivery.count;
 	return delivery.count;
 }

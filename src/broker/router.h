@@ -29,7 +29,9 @@ struct router {
 	struct trace *trace;    /* NULL: nobody watches */
 	struct queue *noted;    /* the groups that the message in hand concerns */
 	uint64_t random;
-	uint64_t subscriptions;
+	uint64_t subscriptions; /* that there are */
+	uint64_t unsubscribed;  /* that there were */
+	uint64_t work;          /* nodes and leaves looked at, messages delivered: where time goes */
 	uint64_t in_messages;  /* published by clients */
 	uint64_t out_messages; /* put into outboxes */
 };

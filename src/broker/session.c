@@ -505,6 +505,7 @@ static void fill_inbound(struct session *session, struct slice *input)
 enum session_answer session_feed(struct session *session, struct slice *input)
 {
 	struct pool *pool = session->router->pool;
+	uint64_t work_before = session->router->work;
 	struct op op = {0};
 	enum fault fault;
 
@@ -528,7 +529,8 @@ enum session_answer session_feed(struct session *session, struct slice *input)
 		if (step == STEP_WAIT)
 			return SESSION_MORE;
 		if ((session->events & (SESSION_CONNECTED | SESSION_FIRST_PING)) ||
-		    !list_is_empty(&pool->hot))
+		    !list_is_empty(&pool->hot) || pool->congested ||
+		    session->router->work - work_before > SESSION_WORK)
 			return session->fault ? SESSION_OVER : SESSION_WAIT;
 	}
 	return SESSION_OVER;

@@ -57,9 +57,12 @@ struct session {
 	bool denied;    /* the message in hand is not to be published */
 };
 
+/* So much of router.work is done in one go; then others should have their turn. */
+enum { SESSION_WORK = 32768 };
+
 enum session_answer {
 	SESSION_MORE, /* all that is whole was done; what is left of the input waits for more */
-	SESSION_WAIT, /* look at the events and at the pool's hot list, then feed the rest */
+	SESSION_WAIT, /* look at the events, the pool's hot list and router.work, then feed the rest */
 	SESSION_OVER, /* it ended; `fault` says why. What is in the outbox is still to be sent */
 };
 

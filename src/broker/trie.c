@@ -187,11 +187,37 @@ static struct leaf *new_leaf(struct slice subject, struct queue *queue, uint32_t
 	return leaf;
 }
 
-static struct leaf *find_queue(struct leaf *leaf, const struct queue *queue)
+/* Plain subscriptions come first, so that theirs is found at once; groups follow in no order. */
+static void link_leaf(struct leaf **list, struct leaf *leaf)
 {
-	while (leaf && leaf->queue != queue)
-		leaf = leaf->next;
-	return leaf;
+	struct leaf *first = *list;
+
+	if (first && leaf->queue) {
+		leaf->previous = first;
+		leaf->next = first->next;
+		first->next = leaf;
+	} else {
+		leaf->next = first;
+		*list = leaf;
+	}
+	if (leaf->next)
+		leaf->next->previous = leaf;
+}
+
+static void unlink_leaf(struct leaf **list, const struct leaf *leaf)
+{
+	if (leaf->next)
+		leaf->next->previous = leaf->previous;
+	if (leaf->previous)
+		leaf->previous->next = leaf->next;
+	else
+		*list = leaf->next;
+}
+
+/* The leaf of plain subscriptions, if this is what is asked for and there is one. */
+static struct leaf *find_plain(struct leaf *first, const struct queue *queue)
+{
+	return first && !first->queue && !queue ? first : NULL;
 }
 
 static int take_pattern(struct trie *trie, struct slice subject, struct queue *queue,
@@ -205,7 +231,7 @@ static int take_pattern(struct trie *trie, struct slice subject, struct queue *q
 	    take_node(trie, subject, &node, &tail) < 0)
 		return -ENOMEM;
 	list = tail ? &node->tails : &node->leaves;
-	*leaf = find_queue(*list, queue);
+	*leaf = find_plain(*list, queue);
 	if (*leaf)
 		return TRIE_OK;
 	*leaf = new_leaf(subject, queue, 0);
@@ -214,8 +240,7 @@ static int take_pattern(struct trie *trie, struct slice subject, struct queue *q
 		return -ENOMEM;
 	}
 	(*leaf)->node = node;
-	(*leaf)->next = *list;
-	*list = *leaf;
+	link_leaf(list, *leaf);
 	trie->pattern_leaves++;
 	trie->generation++;
 	return TRIE_FIRST;
@@ -226,8 +251,9 @@ static int take_literal(struct trie *trie, struct slice subject, struct queue *q
 {
 	uint32_t hash = trie_hash(trie, subject);
 	struct leaf *first = trie_find_literal(trie, subject, hash);
+	struct leaf *list = first;
 
-	*leaf = find_queue(first, queue);
+	*leaf = find_plain(first, queue);
 	if (*leaf)
 		return TRIE_OK;
 	if (!first && map_reserve(&trie->literals) < 0)
@@ -235,28 +261,30 @@ static int take_literal(struct trie *trie, struct slice subject, struct queue *q
 	*leaf = new_leaf(subject, queue, hash);
 	if (!*leaf)
 		return -ENOMEM;
-	if (first) {
-		(*leaf)->next = first->next;
-		first->next = *leaf;
-	} else {
+	link_leaf(&list, *leaf);
+	if (!first)
 		map_put(&trie->literals, hash, *leaf);
-	}
+	else if (list != first)
+		map_replace(&trie->literals, hash, first, list);
 	return TRIE_FIRST;
 }
 
-int trie_take(struct trie *trie, struct slice subject, struct queue *queue, struct leaf **leaf)
+static int take(struct trie *trie, struct slice subject, struct queue *queue, struct leaf **leaf)
 {
 	if (subject_kind(subject) == SUBJECT_LITERAL)
 		return take_literal(trie, subject, queue, leaf);
 	return take_pattern(trie, subject, queue, leaf);
 }
 
-/* Takes a leaf out of a list that it is in. */
-static void unlink_leaf(struct leaf **list, const struct leaf *leaf)
+int trie_take(struct trie *trie, struct slice subject, struct leaf **leaf)
 {
-	while (*list != leaf)
-		list = &(*list)->next;
-	*list = leaf->next;
+	return take(trie, subject, NULL, leaf);
+}
+
+int trie_take_queue(struct trie *trie, struct slice subject, struct queue *queue,
+		    struct leaf **leaf)
+{
+	return take(trie, subject, queue, leaf);
 }
 
 static void drop_pattern(struct trie *trie, struct leaf *leaf)
@@ -275,14 +303,13 @@ static void drop_pattern(struct trie *trie, struct leaf *leaf)
 
 static void drop_literal(struct trie *trie, struct leaf *leaf)
 {
-	struct leaf *first = trie_find_literal(trie, leaf_subject(leaf), leaf->hash);
+	struct leaf *first = leaf;
 
-	if (first != leaf)
-		unlink_leaf(&first->next, leaf);
-	else if (leaf->next)
+	if (!leaf->previous && leaf->next)
 		map_replace(&trie->literals, leaf->hash, leaf, leaf->next);
-	else
+	else if (!leaf->previous)
 		map_remove(&trie->literals, leaf->hash, leaf);
+	unlink_leaf(&first, leaf);
 }
 
 void trie_drop(struct trie *trie, struct leaf *leaf)
@@ -366,6 +393,7 @@ uint32_t trie_find_patterns(struct trie *trie, struct slice subject)
 	uint32_t count = 0;
 	size_t open = 0;
 
+	trie->visited = 0;
 	if (!trie->root || !subject_has_only_full_tokens(subject))
 		return 0;
 	trie->visits[open++] = (struct visit){trie->root, subject};
@@ -375,6 +403,7 @@ uint32_t trie_find_patterns(struct trie *trie, struct slice subject)
 		struct node *child;
 		struct slice token;
 
+		trie->visited++;
 		if (!visit.rest.bytes) {
 			count = gather(trie, count, node->leaves);
 			continue;

@@ -12,8 +12,8 @@
  * Patterns hang in a tree of tokens, a literal subject can only match itself and stands in one
  * hash table of whole subjects: to find it costs one look-up however many there are.
  *
- * What is emptied is pruned at once. trie_take() and trie_drop() say when the interest in a
- * subject and queue begins and ends, for those who must tell others of it.
+ * What is emptied is pruned at once. TRIE_FIRST and TRIE_LAST say when the interest in a subject
+ * and queue begins and ends, for those who must tell others of it.
  */
 #pragma once
 
@@ -29,7 +29,9 @@ struct queue;
 struct node;
 
 struct leaf {
-	struct leaf *next;   /* same subject, another queue group */
+	struct leaf *next;   /* same subject, another queue group; plain subscriptions come first */
+	struct leaf *previous;
+	struct leaf *next_noted; /* queue.noted */
 	struct node *node;   /* of a pattern; NULL for a literal subject */
 	struct queue *queue; /* NULL: plain subscriptions */
 	union {
@@ -53,6 +55,7 @@ struct trie {
 	struct visit *visits; /* room for a walk: depth + 1 of them */
 	struct leaf **found;  /* the last walk's answer, room for pattern_leaves or more */
 	uint32_t found_capacity;
+	uint32_t visited;     /* nodes, in the last walk: what it cost */
 };
 
 enum { TRIE_OK = 0, TRIE_FIRST = 1, TRIE_LAST = 2 };
@@ -67,10 +70,14 @@ static inline uint32_t trie_hash(const struct trie *trie, struct slice subject)
 }
 
 /*
- * The leaf of a valid subject and a queue group (NULL: none), made if need be.
- * TRIE_OK, TRIE_FIRST: it is new; -ENOMEM.
+ * The leaf of a valid subject for plain subscriptions, made if need be. TRIE_OK; TRIE_FIRST: it is
+ * new; -ENOMEM.
  */
-int trie_take(struct trie *trie, struct slice subject, struct queue *queue, struct leaf **leaf);
+int trie_take(struct trie *trie, struct slice subject, struct leaf **leaf);
+
+/* A new leaf for a queue group, which the caller knows to have none there. TRIE_FIRST or -ENOMEM. */
+int trie_take_queue(struct trie *trie, struct slice subject, struct queue *queue,
+		    struct leaf **leaf);
 
 /* Frees a leaf that has no members. */
 void trie_drop(struct trie *trie, struct leaf *leaf);

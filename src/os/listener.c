@@ -295,11 +295,15 @@ int listener_arm(struct listener *listener)
 
 void listener_resume(struct listener *listener)
 {
+	int error;
+
 	if (!listener->is_paused)
 		return;
 	listener->is_paused = false;
 	loop_cancel_timer(listener->loop, &listener->retry);
-	(void)listener_arm(listener);
+	error = listener_arm(listener);
+	if (error < 0)
+		pause_for_want(listener, error);
 }
 
 void listener_close(struct listener *listener)

@@ -142,6 +142,8 @@ static int timeout_ms(const struct loop *loop)
 	uint64_t now = clock_now_ms();
 	uint64_t due;
 
+	if (loop->has_more)
+		return 0;
 	if (loop->timer_count == 0)
 		return -1;
 	due = loop->timers[0]->due_ms;
@@ -181,6 +183,7 @@ int loop_turn(struct loop *loop)
 	int count = poller_wait(loop->poller, loop->events, LOOP_EVENTS, timeout_ms(loop));
 
 	loop->now_ms = clock_now_ms();
+	loop->has_more = false;
 	if (count < 0)
 		return count;
 	loop->event_count = count;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "proto/writer.h"
 
+#include <errno.h>
+
 #include "proto/utf8.h"
 
 static char *put_number(char *to, uint32_t number)
@@ -51,34 +53,51 @@ static char short_escape(uint32_t rune)
 	return found ? letters[found - runes] : 0;
 }
 
-static int quote_rune(struct buf *out, struct slice bytes, uint32_t rune)
+static char *put_hex(char *to, char kind, uint32_t value, unsigned digits)
+{
+	*to++ = '\\';
+	*to++ = kind;
+	while (digits-- > 0)
+		*to++ = "0123456789abcdef"[value >> 4 * digits & 15];
+	return to;
+}
+
+/* At most ten bytes, and at most four for each of `bytes`. */
+static char *quote_rune(char *to, struct slice bytes, uint32_t rune)
 {
 	char letter = short_escape(rune);
 
-	if (letter)
-		return buf_printf(out, "\\%c", letter);
+	if (letter) {
+		*to++ = '\\';
+		*to++ = letter;
+		return to;
+	}
 	if (utf8_is_printable(rune))
-		return buf_append(out, bytes);
+		return writer_copy(to, bytes);
 	if (rune < 0x20 || rune == 0x7f)
-		return buf_printf(out, "\\x%02x", (unsigned)rune);
-	if (rune < 0x10000)
-		return buf_printf(out, "\\u%04x", (unsigned)rune);
-	return buf_printf(out, "\\U%08x", (unsigned)rune);
+		return put_hex(to, 'x', rune, 2);
+	return rune < 0x10000 ? put_hex(to, 'u', rune, 4) : put_hex(to, 'U', rune, 8);
 }
 
 int writer_quote(struct buf *out, struct slice subject)
 {
-	int error = buf_append(out, SLICE("\""));
+	char *to;
 
-	while (error == 0 && subject.length > 0) {
+	if (buf_reserve(out, subject.length * 4 + 2) < 0)
+		return -ENOMEM;
+	to = out->bytes + out->length;
+	*to++ = '"';
+	while (subject.length > 0) {
 		uint32_t rune = 0;
 		size_t length = utf8_read(subject, &rune);
 
 		if (length == 0)
-			error = buf_printf(out, "\\x%02x", (unsigned char)subject.bytes[0]);
+			to = put_hex(to, 'x', (unsigned char)subject.bytes[0], 2);
 		else
-			error = quote_rune(out, (struct slice){subject.bytes, length}, rune);
+			to = quote_rune(to, (struct slice){subject.bytes, length}, rune);
 		subject = slice_after(subject, length ? length : 1);
 	}
-	return error < 0 ? error : buf_append(out, SLICE("\""));
+	*to++ = '"';
+	out->length = (size_t)(to - out->bytes);
+	return 0;
 }

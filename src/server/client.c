@@ -15,6 +15,7 @@ enum {
 	FIRST_PING_MS = 2000,
 	RTT_EVERY_MS = 3600 * 1000,
 	LINGER_MS = 2000,
+	LINGER_MOST = 256, /* clients at a time; more are closed as soon as all is sent */
 	STALL_MS = 10,
 	QUIET_MS = 1000,
 };
@@ -33,7 +34,12 @@ static void watch(struct client *client, unsigned want)
 /* Sets the timer to the next moment at which something is due. */
 static void arm(struct client *client)
 {
-	uint64_t due = client->state == CLIENT_OPEN ? client->ping_due_ms : UINT64_MAX;
+	uint64_t due;
+
+	/* What came before may have dropped it. */
+	if (client->state == CLIENT_DEAD)
+		return;
+	due = client->state == CLIENT_OPEN ? client->ping_due_ms : UINT64_MAX;
 
 	if (client->deadline_ms && client->deadline_ms < due)
 		due = client->deadline_ms;
@@ -54,6 +60,8 @@ static void leave_open(struct client *client, enum fault fault, enum client_stat
 {
 	struct server *server = client->server;
 
+	server->leaving++;
+
 	client_log_end(client, fault);
 	client->state = (uint8_t)state;
 	client->session.outbox.closed = true;
@@ -71,6 +79,7 @@ void client_drop(struct client *client, enum fault fault)
 	if (client->state == CLIENT_OPEN)
 		leave_open(client, fault, CLIENT_DEAD);
 	client->state = CLIENT_DEAD;
+	client->server->leaving--;
 	loop_forget(&client->server->loop, &client->source);
 	loop_cancel_timer(&client->server->loop, &client->timer);
 	list_remove(&client->session.outbox.dirty_link);
@@ -132,7 +141,8 @@ static void wait_to_write(struct client *client)
 
 static void all_written(struct client *client)
 {
-	if (client->state == CLIENT_FLUSHING && client->input_ended) {
+	if (client->state == CLIENT_FLUSHING &&
+	    (client->input_ended || client->server->leaving > LINGER_MOST)) {
 		client_drop(client, FAULT_NONE);
 		return;
 	}
@@ -253,8 +263,11 @@ static void on_timer(struct timer *timer)
 	if (client->deadline_ms && client->deadline_ms <= now)
 		check_deadline(client);
 	if (client->state == CLIENT_OPEN && client->stalled_until_ms &&
-	    client->stalled_until_ms <= now)
+	    client->stalled_until_ms <= now) {
+		/* Nobody has read meanwhile: what is left of this read is not held up again. */
+		client->stall_spent = true;
 		client_resume(client);
+	}
 	if (client->state == CLIENT_OPEN && client->ping_due_ms <= now)
 		keep_alive(client);
 	if (client->state != CLIENT_DEAD)
@@ -326,20 +339,29 @@ static ssize_t take_rest(struct client *client)
 	return (ssize_t)length;
 }
 
-/* A receiver is nearly full: this publisher is not read from for a moment (PROTOCOL 7.5). */
+/* A receiver is nearly full: until it has taken something, but not for long (PROTOCOL 7.5). */
 static void stall(struct client *client)
 {
-	client->stall_spent = true;
 	client->stalled_until_ms = now_of(client) + STALL_MS;
 	list_append(&client->server->stalled, &client->stalled_link);
 	watch(client, client->source.want & POLLER_WRITE);
 	arm(client);
 }
 
+/* It has taken up enough of this turn. */
+static void go_on_later(struct client *client)
+{
+	list_append(&client->server->unfinished, &client->stalled_link);
+	client->server->loop.has_more = true;
+	watch(client, client->source.want & POLLER_WRITE);
+}
+
 static void feed(struct client *client, struct slice input)
 {
 	struct pool *pool = &client->server->pool;
+	uint64_t work_before = client->server->router.work;
 	enum session_answer answer;
+	bool is_congested, has_worked;
 
 	do {
 		answer = session_feed(&client->session, &input);
@@ -348,14 +370,19 @@ static void feed(struct client *client, struct slice input)
 			server_flush_hot(client->server);
 		if (client->state != CLIENT_OPEN)
 			return;
-	} while (answer == SESSION_WAIT && !(pool->congested && !client->stall_spent));
+		is_congested = pool->congested && !client->stall_spent;
+		has_worked = client->server->router.work - work_before > SESSION_WORK;
+		pool->congested = is_congested;
+	} while (answer == SESSION_WAIT && !is_congested && !has_worked);
 	if (answer == SESSION_OVER) {
 		client_end(client, (enum fault)client->session.fault);
 		return;
 	}
 	keep_rest(client, input);
-	if (pool->congested && !client->stall_spent && client->state == CLIENT_OPEN)
+	if (client->state == CLIENT_OPEN && is_congested)
 		stall(client);
+	else if (client->state == CLIENT_OPEN && answer == SESSION_WAIT)
+		go_on_later(client);
 }
 
 void client_resume(struct client *client)

@@ -30,7 +30,7 @@ struct client {
 	struct stream stream;
 	struct timer timer;       /* the next of the moments below */
 	struct list link;         /* server.clients, or server.dead */
-	struct list stalled_link; /* server.stalled */
+	struct list stalled_link; /* server.stalled, unfinished or resumed */
 	struct server *server;
 	const struct listener *listener;
 	struct chunk *rest;       /* input that is not whole yet; NULL: none */
@@ -48,7 +48,7 @@ struct client {
 	uint8_t state;
 	bool has_rtt;             /* it answered once, or sent CONNECT */
 	bool input_ended;         /* it has closed its sending side */
-	bool stall_spent;         /* it was stalled for what was last read */
+	bool stall_spent;         /* it was stalled long enough for what was last read */
 };
 
 /* Takes the descriptor. NULL without memory; the descriptor is closed then. */

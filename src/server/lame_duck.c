@@ -22,8 +22,8 @@ static uint64_t vary(uint64_t pause_ms)
 /* Sends one client away, or as many as must go at once to be done in time, and plans the next. */
 static void send_away(struct server *server)
 {
-	const struct options *options = server->options;
-	uint64_t left_ms = (uint64_t)(options->lame_duck_duration_ms - options->lame_duck_grace_ms);
+	uint64_t now = server->loop.now_ms;
+	uint64_t left_ms = server->lame_duck.end_ms > now ? server->lame_duck.end_ms - now : 1;
 	uint64_t count = server->connections ? server->connections : 1;
 	uint64_t pause_ms = left_ms / count;
 	uint64_t batch = pause_ms ? 1 : count / left_ms + 1;
@@ -68,7 +68,7 @@ static void tell_clients(struct server *server)
 
 void lame_duck_begin(struct server *server)
 {
-	uint64_t grace_ms = (uint64_t)server->options->lame_duck_grace_ms;
+	uint64_t now = server->loop.now_ms;
 
 	if (server->lame_duck.is_on)
 		return;
@@ -82,6 +82,7 @@ void lame_duck_begin(struct server *server)
 		return;
 	}
 	tell_clients(server);
+	server->lame_duck.end_ms = now + (uint64_t)server->options->lame_duck_duration_ms;
 	(void)loop_set_timer(&server->loop, &server->lame_duck.timer,
-			     server->loop.now_ms + grace_ms);
+			     now + (uint64_t)server->options->lame_duck_grace_ms);
 }

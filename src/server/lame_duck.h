@@ -5,6 +5,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "os/loop.h"
 
@@ -12,6 +13,7 @@ struct server;
 
 struct lame_duck {
 	struct timer timer; /* the end of the grace, then the next client */
+	uint64_t end_ms; /* when the last client should be gone */
 	bool is_on;
 };
 

@@ -21,7 +21,10 @@
 
 enum {
 	TRIM_MS = 5000,
-	TRIM_BYTES = 256 << 10, /* fewer spare bytes are not worth a wake-up */
+	/* Less than this is not worth a wake-up. */
+	TRIM_BYTES = 256 << 10,
+	TRIM_CLIENTS = 64,
+	TRIM_SUBSCRIPTIONS = 2048,
 	DESCRIPTORS_KEPT = 16,  /* for listeners, logs, files */
 };
 
@@ -103,6 +106,8 @@ static void init_lists(struct server *server)
 	list_init(&server->clients);
 	list_init(&server->dead);
 	list_init(&server->stalled);
+	list_init(&server->unfinished);
+	list_init(&server->resumed);
 	list_init(&server->listeners);
 }
 
@@ -246,8 +251,12 @@ static void free_dead(struct server *server)
 
 	if (list_is_empty(&server->dead))
 		return;
-	while ((link = list_pop(&server->dead)))
-		client_free(container_of(link, struct client, link));
+	while ((link = list_pop(&server->dead))) {
+		struct client *client = container_of(link, struct client, link);
+
+		server->freed++;
+		client_free(client);
+	}
 	/* There are descriptors again. */
 	if (!server->lame_duck.is_on)
 		for_each_listener(server, listener_resume);
@@ -258,25 +267,30 @@ void server_wake_stalled(struct server *server)
 	server->wakes_stalled = true;
 }
 
-static void resume_stalled(struct server *server)
+static void resume_all(struct server *server)
 {
-	struct list waiting;
 	struct list *link;
 
+	while ((link = list_pop(&server->resumed)))
+		client_resume(container_of(link, struct client, stalled_link));
+}
+
+static void resume_stalled(struct server *server)
+{
 	if (!server->wakes_stalled)
 		return;
 	server->wakes_stalled = false;
-	list_init(&waiting);
-	list_move_all(&waiting, &server->stalled);
-	while ((link = list_pop(&waiting)))
-		client_resume(container_of(link, struct client, stalled_link));
+	list_move_all(&server->resumed, &server->stalled);
+	resume_all(server);
 }
 
 static void plan_trim(struct server *server)
 {
-	if (server->trim.place || server->pool.spare_bytes < TRIM_BYTES)
+	if (server->trim.place ||
+	    (server->pool.spare_bytes < TRIM_BYTES && server->freed < TRIM_CLIENTS &&
+	     server->router.unsubscribed - server->unsubscribed < TRIM_SUBSCRIPTIONS))
 		return;
-	server->trim_seen = server->pool.taken;
+	pool_watch(&server->pool);
 	(void)loop_set_timer(&server->loop, &server->trim, server->loop.now_ms + TRIM_MS);
 }
 
@@ -295,15 +309,15 @@ static void end_turn(struct server *server)
 	status_plan(server);
 }
 
-/* What a burst needed is given back when a while went by without one. */
+/* What nobody has needed for a while, and what clients left behind, is given back. */
 static void on_trim(struct timer *timer)
 {
 	struct server *server = container_of(timer, struct server, trim);
 
-	if (server->pool.taken != server->trim_seen)
-		return;
 	pool_trim(&server->pool);
 	memory_give_back();
+	server->freed = 0;
+	server->unsubscribed = server->router.unsubscribed;
 }
 
 /* Starting and stopping. */
@@ -391,7 +405,10 @@ int server_run(struct server *server)
 	int error = 0;
 
 	while (!server->is_stopping && error == 0) {
+		/* Those who did not finish in the last turn go on in this one, after all others. */
+		list_move_all(&server->resumed, &server->unfinished);
 		error = loop_turn(&server->loop);
+		resume_all(server);
 		end_turn(server);
 	}
 	close_all(server);

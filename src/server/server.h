@@ -35,6 +35,8 @@ struct server {
 	struct list clients;
 	struct list dead;      /* clients to be freed when the turn ends */
 	struct list stalled;   /* clients not read from, for their receivers' sake */
+	struct list unfinished; /* clients that go on after the others' turn */
+	struct list resumed;   /* those of them whose turn it is */
 	struct list listeners;
 	struct timer trim;
 	struct status status;
@@ -46,8 +48,10 @@ struct server {
 	char id[SERVER_ID + 1];
 	uint64_t max_connections;
 	uint64_t connections;
+	uint64_t leaving;      /* clients whose session is over, but not their connection */
 	uint64_t last_cid;
-	uint64_t trim_seen;    /* pool.taken when last looked at */
+	uint64_t freed;        /* clients, since memory was last given back */
+	uint64_t unsubscribed; /* router.unsubscribed, then */
 	bool is_stopping;
 	bool wakes_stalled;    /* when the turn ends */
 	/* All input goes through here; it is empty between two clients. What a client keeps of its

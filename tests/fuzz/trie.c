@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "../unit/naive.h"
+#include "../unit/take.h"
 #include "broker/sub.h"
 #include "broker/trie.h"
 #include "proto/subject.h"
@@ -62,7 +63,7 @@ static void subscribe(struct trie *trie, struct standing *all, struct slice subj
 	one->subject = subject;
 	one->queue = queue ? (struct queue *)(void *)&queues[queue] : NULL;
 	alike = count_alike(all, one);
-	answer = trie_take(trie, subject, one->queue, &leaf);
+	answer = take_leaf(trie, subject, one->queue, &leaf);
 	require(answer == (alike ? TRIE_OK : TRIE_FIRST), "the first one is told");
 	require(leaf->count == alike, "a leaf has all members");
 	one->sub = sub_new(NULL, SLICE("1"), 0);

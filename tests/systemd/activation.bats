@@ -214,3 +214,16 @@ left() {
 	in_journal '(.MESSAGE | test("lame duck mode"))'
 	[[ $(show Result) == success ]]
 }
+
+@test "-s writes to syslog" {
+	machine sh -c '
+		"$1" -a 127.0.0.1 -p 4333 -s >/root/said 2>&1 & pid=$!
+		for try in $(seq 500); do nc -z 127.0.0.1 4333 && break; sleep 0.01; done
+		kill -INT $pid; wait $pid' - "$(machine sh -c 'command -v minats')"
+	machine_await sh -c 'journalctl -t minats -p info | grep -q "Server Exiting"'
+	# With its name, its pid and the facility of daemons, and nowhere else.
+	machine sh -c 'journalctl -t minats -o json | grep "Server is ready" | tail -n 1' >"$BATS_TEST_TMPDIR/record"
+	[[ $(jq -r .SYSLOG_FACILITY "$BATS_TEST_TMPDIR/record") == 3 ]]
+	[[ $(jq -r .SYSLOG_PID "$BATS_TEST_TMPDIR/record") =~ ^[0-9]+$ ]]
+	[[ -z $(machine cat /root/said) ]]
+}

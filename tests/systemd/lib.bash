@@ -49,6 +49,10 @@ machine_obstacle() {
 			return
 		fi
 	done
+	if [[ ! -e /sys/fs/cgroup/cgroup.controllers && ! -d /sys/fs/cgroup/systemd ]]; then
+		echo 'no control groups in /sys/fs/cgroup'
+		return
+	fi
 	if ! ldd "$MINATS" 2>/dev/null | grep -q libsystemd; then
 		echo "${MINATS##*/} was built without systemd"
 	fi

@@ -419,6 +419,7 @@ static void a_warm_outbox_lives_on_spare_memory(void)
 		take(&outbox, outbox.pending_bytes);
 		CHECK_NUMBER(pool.spare_bytes, spare);
 	}
+	pool_watch(&pool);
 	pool_trim(&pool);
 	CHECK_NUMBER(pool.spare_bytes, 0);
 	finish(&pool, &outbox);

@@ -3,6 +3,7 @@
 
 #include "broker/sub.h"
 #include "naive.h"
+#include "take.h"
 #include "test.h"
 
 enum { QUEUES = 3, SUBJECT_MAX = 32 };
@@ -20,7 +21,7 @@ static struct sub *join(struct trie *trie, const char *subject, size_t queue, in
 	struct sub *sub = sub_new(NULL, SLICE("1"), 0);
 	struct leaf *leaf = NULL;
 
-	CHECK_NUMBER(trie_take(trie, slice_of(subject), queue_number(queue), &leaf), expected);
+	CHECK_NUMBER(take_leaf(trie, slice_of(subject), queue_number(queue), &leaf), expected);
 	CHECK_NUMBER(leaf_join(leaf, sub), 0);
 	CHECK(sub->leaf == leaf);
 	return sub;
@@ -372,7 +373,7 @@ static void change_standing(struct trie *trie, struct standing *standing)
 	one->queue = random_below(QUEUES);
 	before = count_standing(standing, one);
 	one->sub = sub_new(NULL, SLICE("1"), 0);
-	CHECK_NUMBER(trie_take(trie, one->subject, queue_number(one->queue), &leaf),
+	CHECK_NUMBER(take_leaf(trie, one->subject, queue_number(one->queue), &leaf),
 		     before == 0 ? TRIE_FIRST : TRIE_OK);
 	CHECK_NUMBER(leaf->count, before);
 	CHECK_NUMBER(leaf_join(leaf, one->sub), 0);
