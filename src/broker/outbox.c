@@ -58,10 +58,9 @@ static char *room_in_new_chunk(struct outbox *outbox, size_t length)
 	return chunk->bytes;
 }
 
-char *outbox_room(struct outbox *outbox, size_t length, size_t and_payload)
+/* What the inline way in outbox.h does not do. */
+char *outbox_more_room(struct outbox *outbox, size_t length, size_t and_payload)
 {
-	struct chunk *last = outbox->last;
-
 	if (outbox->closed)
 		return NULL;
 	if (outbox->pending_bytes + length + and_payload > outbox->pool->limit_bytes) {
@@ -69,32 +68,21 @@ char *outbox_room(struct outbox *outbox, size_t length, size_t and_payload)
 		shut(outbox);
 		return NULL;
 	}
-	if (last && !last->payload && last->capacity - last->end >= length)
-		return last->bytes + last->end;
 	return room_in_new_chunk(outbox, length);
 }
 
-static void has_news(struct outbox *outbox, size_t length)
+void outbox_tell(struct outbox *outbox, size_t length)
 {
-	size_t before = outbox->pending_bytes;
-
-	outbox->pending_bytes += length;
 	if (list_is_empty(&outbox->dirty_link))
 		list_append(&outbox->pool->dirty, &outbox->dirty_link);
 	if (outbox->pending_bytes < OUTBOX_HOT_BYTES)
 		return;
-	if (before < OUTBOX_HOT_BYTES) {
+	if (outbox->pending_bytes - length < OUTBOX_HOT_BYTES) {
 		list_remove(&outbox->dirty_link);
 		list_append(&outbox->pool->hot, &outbox->dirty_link);
 	}
 	if (outbox_is_congested(outbox))
 		outbox->pool->congested = true;
-}
-
-void outbox_wrote(struct outbox *outbox, size_t length)
-{
-	outbox->last->end += (uint32_t)length;
-	has_news(outbox, length);
 }
 
 void outbox_attach(struct outbox *outbox, struct payload *payload, size_t start, size_t end)
@@ -106,7 +94,8 @@ void outbox_attach(struct outbox *outbox, struct payload *payload, size_t start,
 	last->payload = payload;
 	last->payload_start = (uint32_t)start;
 	last->payload_end = (uint32_t)end;
-	has_news(outbox, end - start);
+	outbox->pending_bytes += end - start;
+	outbox_tell(outbox, end - start);
 }
 
 bool outbox_put(struct outbox *outbox, struct slice text)

@@ -35,13 +35,41 @@ void outbox_init(struct outbox *outbox, struct pool *pool);
 /* Throws away what is pending and leaves the lists. */
 void outbox_fini(struct outbox *outbox);
 
+/* Nearly full: whoever fills it should wait a little (PROTOCOL 7.5). */
+static inline bool outbox_is_congested(const struct outbox *outbox)
+{
+	return outbox->pending_bytes > outbox->pool->limit_bytes / 4 * 3;
+}
+
+/* For the two below. */
+char *outbox_more_room(struct outbox *outbox, size_t length, size_t and_payload);
+void outbox_tell(struct outbox *outbox, size_t length);
+
 /*
  * Room for `length` bytes in one piece, to be followed by outbox_wrote() with what was used of it.
  * NULL: closed, or no memory, or max_pending would be exceeded by this and `and_payload` bytes; in
  * the latter two cases the outbox is closed from now on.
  */
-char *outbox_room(struct outbox *outbox, size_t length, size_t and_payload);
-void outbox_wrote(struct outbox *outbox, size_t length);
+static inline char *outbox_room(struct outbox *outbox, size_t length, size_t and_payload)
+{
+	struct chunk *last = outbox->last;
+
+	if (last && !last->payload && last->capacity - last->end >= length && !outbox->closed &&
+	    outbox->pending_bytes + length + and_payload <= outbox->pool->limit_bytes)
+		return last->bytes + last->end;
+	return outbox_more_room(outbox, length, and_payload);
+}
+
+static inline void outbox_wrote(struct outbox *outbox, size_t length)
+{
+	size_t pending_bytes = outbox->pending_bytes + length;
+
+	outbox->last->end += (uint32_t)length;
+	outbox->pending_bytes = pending_bytes;
+	/* Those who are to know of it know already. */
+	if (list_is_empty(&outbox->dirty_link) || pending_bytes >= OUTBOX_HOT_BYTES)
+		outbox_tell(outbox, length);
+}
 
 /*
  * After outbox_wrote(): bytes start to end of a payload follow. Takes a reference of its own.
@@ -54,12 +82,6 @@ bool outbox_put(struct outbox *outbox, struct slice text);
 
 /* Up to `most` slices of what is pending, in order; how many. They live until outbox_take(). */
 size_t outbox_peek(const struct outbox *outbox, struct slice *slices, size_t most);
-
-/* Nearly full: whoever fills it should wait a little (PROTOCOL 7.5). */
-static inline bool outbox_is_congested(const struct outbox *outbox)
-{
-	return outbox->pending_bytes > outbox->pool->limit_bytes / 4 * 3;
-}
 
 /* Forgets the first `length` bytes: they are sent. */
 void outbox_take(struct outbox *outbox, size_t length);

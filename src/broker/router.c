@@ -233,9 +233,13 @@ static void match_patterns(struct router *router, struct slice subject, uint32_t
 
 static struct match find_match(struct router *router, struct slice subject)
 {
-	uint32_t hash = trie_hash(&router->trie, subject);
-	struct match match = {trie_find_literal(&router->trie, subject, hash), NULL, 0};
+	struct match match = {NULL, NULL, 0};
+	uint32_t hash;
 
+	if (router->subscriptions == 0)
+		return match;
+	hash = trie_hash(&router->trie, subject);
+	match.literal = trie_find_literal(&router->trie, subject, hash);
 	if (router->trie.root)
 		match_patterns(router, subject, hash, &match);
 	return match;
@@ -500,9 +504,15 @@ static void deliver_to_queues(struct router *router, struct delivery *delivery)
 uint64_t router_publish(struct router *router, const struct message *message)
 {
 	struct match match = find_match(router, message->subject);
-	struct delivery delivery = {.message = message};
+	struct delivery delivery;
 	struct leaf *leaf;
 
+	/* Field by field: the forms are large, and made only when needed. */
+	delivery.message = message;
+	delivery.payload = NULL;
+	delivery.whole.verb.length = 0;
+	delivery.stripped.verb.length = 0;
+	delivery.count = 0;
 	router->in_messages++;
 	while ((leaf = next_leaf(&match))) {
 		router->work++;

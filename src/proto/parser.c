@@ -21,23 +21,34 @@ enum shape {
 	SHAPE_ARGUMENTS, /* tokens */
 };
 
-/* A new verb is a row here and one in the session. */
+/*
+ * A new verb is a row here and one in the session. `start` is the beginning of the verb, as far as
+ * `fold` has bits: letters count without the one bit in which upper and lower case differ.
+ */
 static const struct {
 	const char *name;
 	uint8_t length;
 	uint8_t shape;
 	bool needs_blank; /* behind the verb */
+	char start[4];
+	char fold[4];
 } verbs[VERB_COUNT] = {
-	[VERB_PUB] = {"PUB", 3, SHAPE_ARGUMENTS, true},
-	[VERB_HPUB] = {"HPUB", 4, SHAPE_ARGUMENTS, true},
-	[VERB_SUB] = {"SUB", 3, SHAPE_ARGUMENTS, true},
-	[VERB_UNSUB] = {"UNSUB", 5, SHAPE_ARGUMENTS, true},
-	[VERB_PING] = {"PING", 4, SHAPE_SKIP, false},
-	[VERB_PONG] = {"PONG", 4, SHAPE_SKIP, false},
-	[VERB_CONNECT] = {"CONNECT", 7, SHAPE_TEXT, false},
-	[VERB_INFO] = {"INFO", 4, SHAPE_TEXT, false},
-	[VERB_OK] = {"+OK", 3, SHAPE_SKIP, false},
-	[VERB_ERR] = {"-ERR", 4, SHAPE_TEXT, true},
+#define LETTER "\xdf"
+#define OTHER "\xff"
+#define ANY "\0"
+	[VERB_PUB] = {"PUB", 3, SHAPE_ARGUMENTS, true, "PUB", LETTER LETTER LETTER ANY},
+	[VERB_HPUB] = {"HPUB", 4, SHAPE_ARGUMENTS, true, "HPUB", LETTER LETTER LETTER LETTER},
+	[VERB_SUB] = {"SUB", 3, SHAPE_ARGUMENTS, true, "SUB", LETTER LETTER LETTER ANY},
+	[VERB_UNSUB] = {"UNSUB", 5, SHAPE_ARGUMENTS, true, "UNSU", LETTER LETTER LETTER LETTER},
+	[VERB_PING] = {"PING", 4, SHAPE_SKIP, false, "PING", LETTER LETTER LETTER LETTER},
+	[VERB_PONG] = {"PONG", 4, SHAPE_SKIP, false, "PONG", LETTER LETTER LETTER LETTER},
+	[VERB_CONNECT] = {"CONNECT", 7, SHAPE_TEXT, false, "CONN", LETTER LETTER LETTER LETTER},
+	[VERB_INFO] = {"INFO", 4, SHAPE_TEXT, false, "INFO", LETTER LETTER LETTER LETTER},
+	[VERB_OK] = {"+OK", 3, SHAPE_SKIP, false, "+OK", OTHER LETTER LETTER ANY},
+	[VERB_ERR] = {"-ERR", 4, SHAPE_TEXT, true, "-ERR", OTHER LETTER LETTER LETTER},
+#undef LETTER
+#undef OTHER
+#undef ANY
 };
 
 enum { DIGITS_MAX = 9, TOKENS_MAX = 4, TERMINATOR = 2 };
@@ -52,26 +63,36 @@ static bool is_blank(char byte)
 	return byte == ' ' || byte == '\t';
 }
 
-/*
- * How many bytes of the verb are there: all that could be, or -1 if it is another word. Letters
- * that differ in one bit only, 0x20, differ in case only.
- */
-static int match_verb(enum verb verb, struct slice input)
+static uint32_t four_bytes(const char *bytes)
+{
+	uint32_t word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return word;
+}
+
+/* Is the verb there, as far as its bytes are? */
+static bool match_letters(enum verb verb, struct slice input, size_t from)
 {
 	const char *name = verbs[verb].name;
-	size_t length = verbs[verb].length;
 
-	if (((input.bytes[0] ^ name[0]) & ~0x20) != 0)
-		return -1;
-	if (input.length < length)
-		length = input.length;
-	for (size_t at = 0; at < length; at++) {
+	for (size_t at = from; at < verbs[verb].length && at < input.length; at++) {
 		int other = input.bytes[at] ^ name[at];
 
 		if (other != 0 && (other != 0x20 || name[at] < 'A'))
-			return -1;
+			return false;
 	}
-	return (int)length;
+	return true;
+}
+
+static inline bool match_verb(enum verb verb, struct slice input)
+{
+	if (input.length < 4)
+		return match_letters(verb, input, 0);
+	if ((four_bytes(input.bytes) & four_bytes(verbs[verb].fold)) !=
+	    four_bytes(verbs[verb].start))
+		return false;
+	return verbs[verb].length <= 4 || match_letters(verb, input, 4);
 }
 
 /* 1 to 9 digits (PROTOCOL 3.3). */
@@ -95,7 +116,7 @@ static bool read_number(struct slice text, uint32_t *number)
 /* A line of arguments, taken apart. */
 struct line {
 	struct slice tokens[TOKENS_MAX];
-	size_t count;  /* TOKENS_MAX + 1: too many */
+	size_t count;  /* more than TOKENS_MAX: those beyond are not kept */
 	size_t length; /* without its end */
 	size_t whole;  /* with it */
 };
@@ -110,25 +131,32 @@ static enum line_answer split(struct slice input, struct line *line)
 {
 	const char *at = input.bytes;
 	const char *end = input.bytes + input.length;
+	const char *start = at;
 	enum line_answer answer = LINE_GOOD;
+	size_t count = 0;
 
-	line->count = 0;
 	for (;;) {
-		const char *start = at;
-
 		at = scan_break(at, end);
-		while (at < end && !is_blank(*at) && *at != '\n' && *at != '\r')
-			at = scan_break(at + 1, end);
-		if (at > start && line->count < TOKENS_MAX)
-			line->tokens[line->count] = (struct slice){start, (size_t)(at - start)};
-		line->count += at > start && line->count <= TOKENS_MAX;
-		if (at == end || (*at == '\r' && at + 1 == end))
+		if (at == end)
+			return LINE_OPEN;
+		if (*at != ' ' && *at != '\t' && *at != '\r' && *at != '\n') {
+			at++; /* a control byte like any other */
+			continue;
+		}
+		if (at > start) {
+			if (count < TOKENS_MAX)
+				line->tokens[count] = (struct slice){start, (size_t)(at - start)};
+			count++;
+		}
+		if (*at == '\r' && at + 1 == end)
 			return LINE_OPEN;
 		if (*at == '\n' || (*at == '\r' && at[1] == '\n'))
 			break;
-		if (*at++ == '\r')
+		if (*at == '\r')
 			answer = LINE_BAD;
+		start = ++at;
 	}
+	line->count = count;
 	line->length = (size_t)(at - input.bytes);
 	line->whole = line->length + (*at == '\r' ? 2 : 1);
 	return answer;
@@ -228,25 +256,23 @@ void parser_read_again(enum verb verb, struct slice text, struct op *op)
 /* Finds the verb at the start of `input`. */
 static enum parser_answer next_verb(struct parser *parser, struct slice *input, enum fault *fault)
 {
-	for (enum verb verb = 0; verb < VERB_COUNT; verb++) {
-		int length = match_verb(verb, *input);
-		uint8_t shape = verbs[verb].shape;
+	enum verb verb = 0;
+	size_t length;
 
-		if (length < 0)
-			continue;
-		if ((size_t)length < verbs[verb].length)
-			return PARSER_MORE;
-		if (verbs[verb].needs_blank && (size_t)length == input->length)
-			return PARSER_MORE;
-		if (verbs[verb].needs_blank && !is_blank(input->bytes[length]))
-			break;
-		parser->verb = (uint8_t)verb;
-		parser->state = shape == SHAPE_SKIP ? STATE_SKIP : STATE_SPACE;
-		*input = slice_after(*input, (size_t)length);
-		return PARSER_OP;
-	}
+	while (verb < VERB_COUNT && !match_verb(verb, *input))
+		verb++;
 	*fault = FAULT_UNKNOWN_OPERATION;
-	return PARSER_FAULT;
+	if (verb == VERB_COUNT)
+		return PARSER_FAULT;
+	length = verbs[verb].length;
+	if (input->length < length + verbs[verb].needs_blank)
+		return PARSER_MORE;
+	if (verbs[verb].needs_blank && !is_blank(input->bytes[length]))
+		return PARSER_FAULT;
+	parser->verb = (uint8_t)verb;
+	parser->state = verbs[verb].shape == SHAPE_SKIP ? STATE_SKIP : STATE_SPACE;
+	*input = slice_after(*input, length);
+	return PARSER_OP;
 }
 
 static enum parser_answer next_skipped(struct parser *parser, struct slice *input, struct op *op)
@@ -323,12 +349,69 @@ static enum parser_answer next_arguments(struct parser *parser, struct slice *in
 	return PARSER_OP;
 }
 
+/* Digits up to CRLF. Returns where they end, or NULL: something else stands there. */
+static inline const char *quick_size(const char *at, const char *end, uint32_t *size)
+{
+	const char *most = end - at > DIGITS_MAX ? at + DIGITS_MAX : end;
+	const char *start = at;
+	uint32_t value = 0;
+
+	while (at < most && (unsigned char)(*at - '0') <= 9)
+		value = value * 10 + (unsigned char)(*at++ - '0');
+	if (at == start || end - at < TERMINATOR || at[0] != '\r' || at[1] != '\n')
+		return NULL;
+	*size = value;
+	return at;
+}
+
+/*
+ * PUB as all clients write it: in capitals, with single blanks and CRLF. This is the path of most
+ * messages; whatever differs, or is not whole, or is wrong, takes the general way.
+ */
+static inline bool quick_pub(struct slice *input, size_t max_control_line, struct op *op)
+{
+	const char *end = input->bytes + input->length;
+	const char *start = input->bytes + 4;
+	const char *blank, *tail, *line_end;
+
+	if (input->length < 4 || four_bytes(input->bytes) != four_bytes("PUB "))
+		return false;
+	blank = scan_break(start, end);
+	if (blank == start || blank == end || *blank != ' ')
+		return false;
+	op->subject = (struct slice){start, (size_t)(blank - start)};
+	op->reply = (struct slice){NULL, 0};
+	tail = blank + 1;
+	line_end = quick_size(tail, end, &op->payload_length);
+	if (!line_end) {
+		blank = scan_break(tail, end);
+		if (blank == tail || blank == end || *blank != ' ')
+			return false;
+		op->reply = (struct slice){tail, (size_t)(blank - tail)};
+		line_end = quick_size(blank + 1, end, &op->payload_length);
+	}
+	if (!line_end || (size_t)(line_end - start) > max_control_line)
+		return false;
+	op->verb = VERB_PUB;
+	op->again = false;
+	op->header_length = 0;
+	op->line = (struct slice){start, (size_t)(line_end - start)};
+	op->tail = (struct slice){tail, (size_t)(line_end - tail) + TERMINATOR};
+	*input = (struct slice){start, (size_t)(end - start)};
+	return true;
+}
+
 enum parser_answer parser_next(struct parser *parser, struct slice *input, size_t max_control_line,
 			       struct op *op, enum fault *fault)
 {
 	assert(parser->state != STATE_PAYLOAD);
 	if (input->length == 0)
 		return PARSER_MORE;
+	if (parser->state == STATE_VERB && quick_pub(input, max_control_line, op)) {
+		parser->verb = VERB_PUB;
+		parser->state = STATE_PAYLOAD;
+		return PARSER_OP;
+	}
 	if (parser->state == STATE_VERB) {
 		enum parser_answer answer = next_verb(parser, input, fault);
 
