@@ -173,7 +173,8 @@ endif
 
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/minats $(DESTDIR)$(MAN8DIR)/minats.8 \
-		$(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.socket $(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.service \
+		$(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.socket \
+		$(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.service \
 		$(DESTDIR)$(SYSUSERS_DIR)/minats.conf
 
 clean:
@@ -190,7 +191,8 @@ help:
 	@echo 'clean              remove $(BUILD)/'
 	@echo 'tests/run          the whole suite, as CI runs it'
 
-.PHONY: all units tools sources list-units run check bench fuzz lint install uninstall clean help FORCE
+.PHONY: all units tools sources list-units run check bench fuzz lint install uninstall clean \
+	help FORCE
 .DELETE_ON_ERROR:
 
 -include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)

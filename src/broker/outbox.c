@@ -118,8 +118,10 @@ size_t outbox_peek(const struct outbox *outbox, struct slice *slices, size_t mos
 			slices[count++] = (struct slice){chunk->bytes + chunk->start,
 							 chunk->end - chunk->start};
 		if (chunk->payload)
-			slices[count++] = (struct slice){chunk->payload->bytes + chunk->payload_start,
-							 chunk->payload_end - chunk->payload_start};
+			slices[count++] = (struct slice){
+				chunk->payload->bytes + chunk->payload_start,
+				chunk->payload_end - chunk->payload_start,
+			};
 	}
 	return count;
 }
@@ -136,11 +138,12 @@ void outbox_take(struct outbox *outbox, size_t length)
 	while (outbox->first) {
 		struct chunk *chunk = outbox->first;
 		uint32_t own = least(length, chunk->end - chunk->start);
-		uint32_t shared;
+		uint32_t shared = 0;
 
 		chunk->start += own;
 		length -= own;
-		shared = chunk->payload ? least(length, chunk->payload_end - chunk->payload_start) : 0;
+		if (chunk->payload)
+			shared = least(length, chunk->payload_end - chunk->payload_start);
 		chunk->payload_start += shared;
 		length -= shared;
 		if (chunk->start < chunk->end ||

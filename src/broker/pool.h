@@ -23,8 +23,8 @@ enum {
 /*
  * One message's bytes, shared by all who wait for them.
  *
- * It never leaves its loop. Made with one reference; whoever lets go of the last gives it back. `bytes` has room for
- * `capacity`; what stands in it is its users' affair.
+ * It never leaves its loop. Made with one reference; whoever lets go of the last gives it back.
+ * `bytes` has room for `capacity`; what stands in it is its users' affair.
  */
 struct payload {
 	struct payload *next; /* pool.payloads */

@@ -23,7 +23,7 @@ struct router {
 	struct trie trie;
 	struct pool *pool;
 	struct map queues;      /* the names of queue groups, each once */
-	struct memo *memos;     /* what the patterns answered to recent subjects; made when needed */
+	struct memo *memos;     /* what the patterns answered lately; NULL: nothing yet */
 	struct sub *expired;    /* their last message was delivered: the session removes them */
 	struct buf scratch[2];  /* tails that had to be written anew */
 	struct trace *trace;    /* NULL: nobody watches */
@@ -31,7 +31,7 @@ struct router {
 	uint64_t random;
 	uint64_t subscriptions; /* that there are */
 	uint64_t unsubscribed;  /* that there were */
-	uint64_t work;          /* nodes and leaves looked at, messages delivered: where time goes */
+	uint64_t work;          /* nodes and leaves seen, messages delivered: where time goes */
 	uint64_t in_messages;  /* published by clients */
 	uint64_t out_messages; /* put into outboxes */
 };

@@ -280,7 +280,8 @@ static void say_no_responders(struct session *session, const struct message *mes
 		return;
 	to = writer_line(start, SLICE("HMSG "), message->reply, sub_sid(sub), tail_slice);
 	/* The trace shows the line up to its CRLF, without the verb. */
-	show(session, TRACE_OUT, SLICE("HMSG"), (struct slice){start + 5, (size_t)(to - start) - 7});
+	show(session, TRACE_OUT, SLICE("HMSG"),
+	     (struct slice){start + 5, (size_t)(to - start) - 7});
 	to = writer_copy(to, SLICE(status));
 	to = writer_copy(to, subject);
 	writer_copy(to, SLICE(end));

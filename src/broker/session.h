@@ -43,7 +43,7 @@ struct session {
 	const struct limits *limits;
 	struct connect connect;
 	struct map subs; /* by sid */
-	struct payload *inbound; /* a large message that is still arriving: its line, then its body */
+	struct payload *inbound; /* a large message still arriving: its line, then its body */
 	uint32_t inbound_line;   /* length of the line; CRLF follows */
 	uint32_t inbound_filled;
 	uint32_t inbound_length;
@@ -62,7 +62,7 @@ enum { SESSION_WORK = 32768 };
 
 enum session_answer {
 	SESSION_MORE, /* all that is whole was done; what is left of the input waits for more */
-	SESSION_WAIT, /* look at the events, the pool's hot list and router.work, then feed the rest */
+	SESSION_WAIT, /* look at events, the pool's hot list and router.work, then feed the rest */
 	SESSION_OVER, /* it ended; `fault` says why. What is in the outbox is still to be sent */
 };
 

@@ -75,7 +75,7 @@ static inline uint32_t trie_hash(const struct trie *trie, struct slice subject)
  */
 int trie_take(struct trie *trie, struct slice subject, struct leaf **leaf);
 
-/* A new leaf for a queue group, which the caller knows to have none there. TRIE_FIRST or -ENOMEM. */
+/* A new leaf for a queue group that has none there, as the caller knows. TRIE_FIRST or -ENOMEM. */
 int trie_take_queue(struct trie *trie, struct slice subject, struct queue *queue,
 		    struct leaf **leaf);
 

@@ -88,7 +88,8 @@ bool address_split(const char *text, char host[ADDRESS_TEXT], int *port)
 	const char *colon = strrchr(text, ':');
 
 	if (close)
-		return close > text + 1 && (!close[1] || (close[1] == ':' && read_port(close + 2, port))) &&
+		return close > text + 1 &&
+		       (!close[1] || (close[1] == ':' && read_port(close + 2, port))) &&
 		       copy_host(host, text + 1, (size_t)(close - text - 1));
 	if (!*text || text[0] == '[')
 		return false;

@@ -55,5 +55,5 @@ void loop_forget(struct loop *loop, struct source *source);
 int loop_set_timer(struct loop *loop, struct timer *timer, uint64_t due_ms);
 void loop_cancel_timer(struct loop *loop, struct timer *timer);
 
-/* Waits until something is ready, calls all concerned, then the timers that are due. 0 or -errno. */
+/* Waits until something is ready; calls all concerned, then the timers due. 0 or -errno. */
 int loop_turn(struct loop *loop);

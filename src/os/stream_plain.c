@@ -35,7 +35,8 @@ static ssize_t plain_write(struct stream *stream, const struct slice *slices, si
 	}
 	assert(count <= STREAM_SLICES);
 	for (size_t at = 0; at < count; at++)
-		vectors[at] = (struct iovec){(void *)(uintptr_t)slices[at].bytes, slices[at].length};
+		vectors[at] = (struct iovec){(void *)(uintptr_t)slices[at].bytes,
+					     slices[at].length};
 	put = writev(stream->fd, vectors, (int)count);
 	return put < 0 ? -errno : put;
 }

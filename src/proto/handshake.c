@@ -146,7 +146,8 @@ static json_t *load(struct slice json)
 	json_t *value = NULL;
 
 	if (make_readable(&text, json) == 0)
-		value = json_loadb(text.bytes ? text.bytes : "", text.length, JSON_DECODE_ANY, NULL);
+		value = json_loadb(text.bytes ? text.bytes : "", text.length, JSON_DECODE_ANY,
+				   NULL);
 	buf_fini(&text);
 	return value;
 }
@@ -311,10 +312,11 @@ char *handshake_redact(struct slice json)
 
 int handshake_info_common(struct buf *common, const struct info *info)
 {
-	json_t *object = json_pack("{s:s, s:s, s:s, s:i, s:s, s:b, s:I}", "server_id", info->server_id,
-				   "server_name", info->server_name, "version", HANDSHAKE_LEVEL,
-				   "proto", 1, "minats", info->minats_version, "headers",
-				   (int)info->headers, "max_payload", (json_int_t)info->max_payload);
+	json_t *object = json_pack(
+		"{s:s, s:s, s:s, s:i, s:s, s:b, s:I}", "server_id", info->server_id, "server_name",
+		info->server_name, "version", HANDSHAKE_LEVEL, "proto", 1, "minats",
+		info->minats_version, "headers", (int)info->headers, "max_payload",
+		(json_int_t)info->max_payload);
 	char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
 	int error = -ENOMEM;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "proto/utf8.h"
 
-/* What the first byte says: how many bytes, which bits of it count, the least rune of that length. */
+/* What the first byte says: how many follow, which of its bits count, the least such rune. */
 static const struct {
 	unsigned char mask, lead, bits;
 	uint32_t least;

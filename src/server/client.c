@@ -276,7 +276,7 @@ static void on_timer(struct timer *timer)
 
 /* Reading. */
 
-/* What leaves the connection open can be said a million times a second: one line a second will do. */
+/* What leaves the connection open can be said a million times a second: one line will do. */
 static void log_complaint(struct client *client)
 {
 	const char *text = fault_text((enum fault)client->session.complaint).bytes;

@@ -172,7 +172,8 @@ int server_info(const struct server *server, const struct listener *listener, ui
 	char ip[ADDRESS_TEXT];
 	struct info_client client = {
 		.host = server->advertised_host ? server->advertised_host : listener->host,
-		.port = server->advertised_port ? (uint16_t)server->advertised_port : listener->port,
+		.port = server->advertised_port ? (uint16_t)server->advertised_port
+						: listener->port,
 		.client_id = cid,
 		.client_ip = peer->family == AF_UNIX ? NULL : ip,
 		.lame_duck = server->lame_duck.is_on,
@@ -194,7 +195,8 @@ static void on_accepted(struct listener *listener, int fd, const struct peer *pe
 	struct client *client = client_new(server, listener, fd, peer);
 
 	if (!client) {
-		log_write(server->log, LOG_LEVEL_ERROR, NULL, "A client was refused: out of memory");
+		log_write(server->log, LOG_LEVEL_ERROR, NULL,
+			  "A client was refused: out of memory");
 		return;
 	}
 	if (server->connections <= server->max_connections)
@@ -371,8 +373,8 @@ static void on_signal(struct loop *loop, int signal)
 		break;
 	case SIGHUP:
 		log_write(server->log, LOG_LEVEL_ERROR, NULL,
-			  "Failed to reload server configuration: can only reload config when a file "
-			  "is provided using -c or --config");
+			  "Failed to reload server configuration: can only reload config when a "
+			  "file is provided using -c or --config");
 		break;
 	case SIGUSR1:
 		log_reopen(server->log);

@@ -30,7 +30,10 @@ __attribute__((format(printf, 2, 3))) static int fail(char why[SOCKETS_WHY], con
 static const char *missing_role(const char *name)
 {
 	static const char *const roles[][2] = {
-		{"http", "monitoring"}, {"ws", "WebSocket"}, {"parcel", "hand-over of connections"}};
+		{"http", "monitoring"},
+		{"ws", "WebSocket"},
+		{"parcel", "hand-over of connections"},
+	};
 
 	for (size_t at = 0; at < sizeof(roles) / sizeof(roles[0]); at++)
 		if (strcmp(name, roles[at][0]) == 0)
@@ -44,12 +47,13 @@ static int adopt(struct server *server, int fd, const char *name, char why[SOCKE
 	char problem[256];
 
 	if (missing)
-		return fail(why, "inherited descriptor %d is named \"%s\": minats has no %s", fd, name,
-			    missing);
+		return fail(why, "inherited descriptor %d is named \"%s\": minats has no %s", fd,
+			    name, missing);
 
 	if (!listener_is_usable(fd, problem))
-		return fail(why, "inherited descriptor %d%s%s%s is %s: minats needs a listening stream "
-				 "socket (in a socket unit: ListenStream=, Accept=no)",
+		return fail(why,
+			    "inherited descriptor %d%s%s%s is %s: minats needs a listening stream "
+			    "socket (in a socket unit: ListenStream=, Accept=no)",
 			    fd, *name ? " (\"" : "", name, *name ? "\")" : "", problem);
 	if (server_add_listener(server, fd, true) < 0)
 		return fail(why, "out of memory");
@@ -98,11 +102,13 @@ static int open_where(struct server *server, const char *where, char why[SOCKETS
 
 	/* The ports file has the path as it is. */
 	if (strncmp(where, "unix:", 5) == 0 && strpbrk(where, "\"\\\n"))
-		return fail(why, "option --listen: \"%s\": a quote or backslash in the path", where);
+		return fail(why, "option --listen: \"%s\": a quote or backslash in the path",
+			    where);
 	if (strncmp(where, "unix:", 5) == 0)
 		return open_one(server, "--listen", where, 0, why);
 	if (!address_split(where, host, &port))
-		return fail(why, "option --listen: \"%s\" is not HOST:PORT, PORT or unix:PATH", where);
+		return fail(why, "option --listen: \"%s\" is not HOST:PORT, PORT or unix:PATH",
+			    where);
 	return open_one(server, "--listen", host, port ? port : OPTIONS_DEFAULT_PORT, why);
 }
 
@@ -127,8 +133,9 @@ int sockets_check(const struct options *options, char why[SOCKETS_WHY])
 
 	if (!options->inetd || listener_is_usable(STDIN_FILENO, problem))
 		return 0;
-	return fail(why, "option --inetd: standard input (fd 0) is %s: minats needs the listening socket "
-			 "(in inetd.conf: wait)", problem);
+	return fail(why,
+		    "option --inetd: standard input (fd 0) is %s: minats needs the listening "
+		    "socket (in inetd.conf: wait)", problem);
 }
 
 /*
