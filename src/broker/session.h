@@ -4,6 +4,14 @@
  *
  * Has no socket. Its owner feeds it the client's bytes, sends what stands in its outbox, and ends
  * it when it says so.
+ *
+ * It is plain data, so that another process can go on with it: what would have to be told is
+ * connect, connected, pinged and denied; parser; inbound with its three lengths and its verb, and
+ * its bytes; the bytes of the outbox; and of each sub the subject, queue group, sid, max and
+ * delivered. All else is found again (router, limits, places in the trie) or lives for a turn
+ * only (events, fault, complaint). A field that joins that list must have a meaning that does not
+ * change afterwards: enumerations in it have fixed numbers, and new fields are zero in sessions
+ * that knew nothing of them.
  */
 #pragma once
 

@@ -5,13 +5,14 @@
 
 #include "base/scan.h"
 
+/* Part of a session's state: the numbers do not change. */
 enum state {
-	STATE_VERB,       /* at the start of an operation */
-	STATE_SKIP,       /* PING and its like: everything up to LF is ignored */
-	STATE_SPACE,      /* behind a verb: white space before the arguments is not counted */
-	STATE_ARGUMENTS,
-	STATE_PAYLOAD,    /* the head was handed out; `input` still starts at the arguments */
-	STATE_ARGUMENTS_AGAIN,
+	STATE_VERB = 0,      /* at the start of an operation */
+	STATE_SKIP = 1,      /* PING and its like: everything up to LF is ignored */
+	STATE_SPACE = 2,     /* behind a verb: white space before the arguments is not counted */
+	STATE_ARGUMENTS = 3,
+	STATE_PAYLOAD = 4,   /* the head was handed out; `input` still starts at the arguments */
+	STATE_ARGUMENTS_AGAIN = 5,
 };
 
 /* What follows a verb. */
@@ -30,8 +31,8 @@ static const struct {
 	uint8_t length;
 	uint8_t shape;
 	bool needs_blank; /* behind the verb */
-	char start[4];
-	char fold[4];
+	char start[5];
+	char fold[5];
 } verbs[VERB_COUNT] = {
 #define LETTER "\xdf"
 #define OTHER "\xff"

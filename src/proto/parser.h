@@ -21,7 +21,10 @@
 #include "base/slice.h"
 #include "proto/fault.h"
 
-/* In the order in which the parser looks for them: the frequent ones first. */
+/*
+ * In the order in which the parser looks for them: the frequent ones first. Part of a session's
+ * state: new ones come last.
+ */
 enum verb {
 	VERB_PUB,
 	VERB_HPUB,
