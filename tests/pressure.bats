@@ -71,3 +71,17 @@ waits_a_little() {
 	(($(<"$DIR/heard") == 10000 * 3020))
 	hear_nothing receiver
 }
+
+@test "a limit smaller than what is read at once cuts off nobody who reads" {
+	start_broker --max_payload 1000 --max_pending 40000
+	join receiver
+	say receiver 'SUB flood 1'
+	hear_nothing receiver
+	join publisher
+	head -c $((5000 * (500 + 19))) <&"${FD[receiver]}" | wc -c >"$DIR/heard" 3>&- &
+	flood 500 2500000
+	hear publisher PONG
+	wait $!
+	(($(<"$DIR/heard") == 5000 * 519))
+	hear_nothing receiver
+}

@@ -75,9 +75,9 @@ void outbox_tell(struct outbox *outbox, size_t length)
 {
 	if (list_is_empty(&outbox->dirty_link))
 		list_append(&outbox->pool->dirty, &outbox->dirty_link);
-	if (outbox->pending_bytes < OUTBOX_HOT_BYTES)
+	if (outbox->pending_bytes < outbox->pool->hot_bytes)
 		return;
-	if (outbox->pending_bytes - length < OUTBOX_HOT_BYTES) {
+	if (outbox->pending_bytes - length < outbox->pool->hot_bytes) {
 		list_remove(&outbox->dirty_link);
 		list_append(&outbox->pool->hot, &outbox->dirty_link);
 	}

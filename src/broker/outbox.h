@@ -3,7 +3,7 @@
  * The bytes waiting for one client.
  *
  * Anybody may put bytes in; only the owner of the socket takes them out. An outbox with news links
- * itself to the pool's dirty list, one that holds more than OUTBOX_HOT_BYTES to the hot list; the
+ * itself to the pool's dirty list, one that holds pool.hot_bytes or more to the hot list; the
  * owner of the sockets walks both. An empty outbox owns no memory.
  */
 #pragma once
@@ -14,10 +14,7 @@
 #include "base/slice.h"
 #include "broker/pool.h"
 
-enum {
-	OUTBOX_HOT_BYTES = 65536,
-	OUTBOX_SHARE_BYTES = 4096, /* a payload from this size on is shared, not copied */
-};
+enum { OUTBOX_SHARE_BYTES = 4096 }; /* a payload from this size on is shared, not copied */
 
 struct outbox {
 	struct list dirty_link; /* pool.dirty or pool.hot */
@@ -67,7 +64,7 @@ static inline void outbox_wrote(struct outbox *outbox, size_t length)
 	outbox->last->end += (uint32_t)length;
 	outbox->pending_bytes = pending_bytes;
 	/* Those who are to know of it know already. */
-	if (list_is_empty(&outbox->dirty_link) || pending_bytes >= OUTBOX_HOT_BYTES)
+	if (list_is_empty(&outbox->dirty_link) || pending_bytes >= outbox->pool->hot_bytes)
 		outbox_tell(outbox, length);
 }
 

@@ -8,7 +8,10 @@ enum { PAYLOAD_LEAST = 4096, PAYLOAD_LINE = 512 };
 
 void pool_init(struct pool *pool, size_t limit_bytes)
 {
-	*pool = (struct pool){.limit_bytes = limit_bytes};
+	*pool = (struct pool){
+		.limit_bytes = limit_bytes,
+		.hot_bytes = limit_bytes / 2 < POOL_HOT_BYTES ? limit_bytes / 2 : POOL_HOT_BYTES,
+	};
 	list_init(&pool->dirty);
 	list_init(&pool->hot);
 }

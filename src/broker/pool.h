@@ -15,6 +15,7 @@
 
 enum {
 	POOL_SPARE_BYTES = 8 << 20,
+	POOL_HOT_BYTES = 65536,
 	CHUNK_SMALL = 1024,  /* what a chunk takes of memory, its head included */
 	CHUNK_LARGE = 16384,
 	PAYLOAD_CLASSES = 16, /* 4 KiB << class, and room for a line before it */
@@ -53,6 +54,7 @@ struct pool {
 	struct payload *payloads[PAYLOAD_CLASSES];
 	size_t spare_bytes;
 	size_t limit_bytes; /* max_pending, for every outbox */
+	size_t hot_bytes;   /* from so many on an outbox is hot: well below its limit */
 	bool congested;     /* somebody put bytes into an outbox that is nearly full (7.5) */
 	size_t least_spare_bytes; /* since pool_watch() */
 };

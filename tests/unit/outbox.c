@@ -298,7 +298,7 @@ static void a_large_backlog_is_hot(void)
 	struct outbox outbox;
 
 	begin(&pool, &outbox, NO_LIMIT);
-	while (outbox.pending_bytes + 1000 < OUTBOX_HOT_BYTES)
+	while (outbox.pending_bytes + 1000 < POOL_HOT_BYTES)
 		put(&outbox, 1000);
 	CHECK(list_is_empty(&pool.hot));
 	put(&outbox, 1000);
@@ -311,7 +311,7 @@ static void a_large_backlog_is_hot(void)
 	CHECK(pool.dirty.next == &outbox.dirty_link);
 	/* Sent, and filled again: hot again. */
 	take(&outbox, outbox.pending_bytes);
-	pool_release_payload(&pool, attach(&outbox, 1, 0, OUTBOX_HOT_BYTES));
+	pool_release_payload(&pool, attach(&outbox, 1, 0, POOL_HOT_BYTES));
 	CHECK(pool.hot.next == &outbox.dirty_link);
 	CHECK(list_is_empty(&pool.dirty));
 	finish(&pool, &outbox);
@@ -319,7 +319,7 @@ static void a_large_backlog_is_hot(void)
 
 static void three_quarters_of_the_limit_are_congestion(void)
 {
-	enum { LIMIT = 4 * OUTBOX_HOT_BYTES };
+	enum { LIMIT = 4 * POOL_HOT_BYTES };
 	struct pool pool;
 	struct outbox outbox;
 
@@ -339,7 +339,7 @@ static void who_exceeds_the_limit_is_closed(size_t own, size_t shared)
 
 	begin(&pool, &outbox, 1000);
 	put(&outbox, 900);
-	CHECK(list_pop(&pool.dirty) == &outbox.dirty_link);
+	CHECK(list_pop(&pool.hot) == &outbox.dirty_link);
 	CHECK(outbox_room(&outbox, own, shared) == NULL);
 	CHECK(outbox.closed);
 	CHECK(outbox.overflowed);
@@ -373,8 +373,8 @@ static void a_hot_outbox_that_overflows_is_told_once(void)
 	struct pool pool;
 	struct outbox outbox;
 
-	begin(&pool, &outbox, OUTBOX_HOT_BYTES + 10);
-	pool_release_payload(&pool, attach(&outbox, 1, 0, OUTBOX_HOT_BYTES));
+	begin(&pool, &outbox, POOL_HOT_BYTES + 10);
+	pool_release_payload(&pool, attach(&outbox, 1, 0, POOL_HOT_BYTES));
 	CHECK(pool.hot.next == &outbox.dirty_link);
 	CHECK(outbox_room(&outbox, 100, 0) == NULL);
 	CHECK(list_is_empty(&pool.hot));
