@@ -136,6 +136,7 @@ start_broker() {
 
 # launch PORT: with BROKER_OPTIONS.
 launch() {
+	[[ -z $BROKER_PID ]] || fail "a broker runs already: $BROKER_PID" || return
 	local -a options=(-a 127.0.0.1 -p "$1" --ports_file_dir "$DIR")
 	if is_nats_server; then
 		configure_nats_server "${BROKER_OPTIONS[@]}"

@@ -94,7 +94,6 @@ teardown() {
 }
 
 @test "a NUL in the subject is counted like any other byte" {
-	start_broker
 	join c '"headers":true,"no_responders":true'
 	say c 'SUB inbox 1'
 	say_raw c 'PUB a\0bcd inbox 0\r\n\r\n'

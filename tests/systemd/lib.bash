@@ -49,6 +49,10 @@ machine_obstacle() {
 			return
 		fi
 	done
+	if ! unshare --mount true 2>/dev/null; then
+		echo 'no mount namespace can be made here'
+		return
+	fi
 	if [[ ! -e /sys/fs/cgroup/cgroup.controllers && ! -d /sys/fs/cgroup/systemd ]]; then
 		echo 'no control groups in /sys/fs/cgroup'
 		return
