@@ -30,6 +30,7 @@ teardown_file() {
 setup() {
 	lib_setup
 	BACKGROUND=()
+	ours 'these bounds'
 }
 
 teardown() {
@@ -37,19 +38,19 @@ teardown() {
 	lib_teardown
 }
 
-# go_down: 200 clients, and one second for them all after the grace period. Leaves the exit status and the
+# go_down: 400 clients, and five seconds for them all after the grace period. Leaves the exit status and the
 # milliseconds that it took.
 go_down() {
 	local start
 	BATS_TEST_TMPDIR=$DUCK BATS_TEST_NAME=go_down lib_setup
 	trap 'kill -KILL "$BROKER_PID"; exit 1' TERM
-	start_broker --lame_duck_duration 30s --lame_duck_grace_period 29s || return
-	for client in {1..200}; do
+	start_broker --lame_duck_duration 30s --lame_duck_grace_period 25s || return
+	for client in {1..400}; do
 		join "$client" || return
 	done
 	start=$(now_ms)
 	kill -USR2 "$BROKER_PID"
-	await_exit 45 || return
+	await_exit 40 || return
 	echo "$EXIT_STATUS $(($(now_ms) - start))" >"$DUCK/result"
 }
 
@@ -84,11 +85,22 @@ listen() {
 	in_background cat <&"${FD[$1]}" >/dev/null
 }
 
+# What was measured, for who wants to see it.
+show() {
+	[[ -z ${SHOW_MEASURED:-} ]] || printf '# %s\n' "$*" >&3
+}
+
 ### The honest pair
+
+# Without the connections of the case: a copy of one would keep it open.
+honest() {
+	close_all
+	exec python3 "$ROOT/tests/tools/honest.py" "$PORT" "$DIR/honest"
+}
 
 honest_begin() {
 	: >"$DIR/honest"
-	in_background python3 "$ROOT/tests/tools/honest.py" "$PORT" "$DIR/honest"
+	in_background honest
 	HONEST_PID=$!
 	await grep -q up "$DIR/honest"
 }
@@ -110,7 +122,7 @@ undisturbed() {
 		honest_begin || return
 		"${@:2}" || return
 		honest_end || return
-		[[ -z ${FAIR_SHOW:-} ]] || echo "# try $try: $WORST_MS of $limit_ms ms" >&3
+		show "try $try: $WORST_MS of $limit_ms ms"
 		((WORST_MS >= limit_ms)) || return 0
 	done
 	fail "the honest pair waited for $WORST_MS ms, not less than $limit_ms"
@@ -121,11 +133,6 @@ undisturbed() {
 # memory FIELD: VmRSS, or VmHWM, its maximum; in MB.
 memory() {
 	awk -v field="$1:" '$1 == field { print int($2 / 1024) }' "/proc/$BROKER_PID/status"
-}
-
-descriptors() {
-	local -a open=("/proc/$BROKER_PID/fd/"*)
-	echo "${#open[@]}"
 }
 
 ### The cases
@@ -149,48 +156,57 @@ publish_100() {
 come_and_go() {
 	join groups || return
 	# shellcheck disable=SC2016
-	times 20000 'SUB crowd group%1$d %1$d' groups
+	times 60000 'SUB crowd group%1$d %1$d' groups
 	hear_nothing groups || return
 	close groups
 	# Who comes after that finds it done.
 	join next && close next
 }
 
-@test "20,000 queue groups on one subject come and go: nobody waits for them" {
+@test "60,000 queue groups on one subject come and go: nobody waits for them" {
 	start_broker
 	undisturbed 1000 come_and_go
 }
 
-# count NAME BYTES: reads so many, or to the end, and leaves their number in a file.
-count() {
-	exec timeout 30 perl -e '
-		my ($most, $file) = @ARGV;
+# swallow NAME BYTES: reads so many, or to the end, as fast as can be, and leaves their number in a file.
+swallow() {
+	exec perl -e '
+		my ($left, $file) = @ARGV;
 		my $count = 0;
-		while ($count < $most) {
-			my $got = sysread STDIN, my $bytes, $most - $count > 65536 ? 65536 : $most - $count;
+		local $SIG{ALRM} = sub { die "only $count bytes in 20 s\n" };
+		alarm 20;
+		while ($left > 0) {
+			my $got = sysread STDIN, my $bytes, $left < 65536 ? $left : 65536;
 			last if !$got;
 			$count += $got;
+			$left -= $got;
 		}
-		open my $out, ">", $file or die;
-		print $out $count;' "$2" "$DIR/heard" <&"${FD[$1]}"
+		open my $out, ">", $file or die "$file: $!\n";
+		print $out $count;' "$2" "$DIR/count" <&"${FD[$1]}"
 }
 
-# Of 120 bytes is "MSG all 1000 100" with its payload.
+# amplify COUNT SIZE: each message becomes a thousand of SIZE bytes, and 17 and the digits of SIZE.
 amplify() {
-	in_background count eager $((1000 * 1000 * 120))
-	times 1000 "PUB all 100"$'\r\n'"$(printf '%0100d' 0)" publisher
+	local bytes=$(($1 * 1000 * (17 + ${#2} + $2)))
+	in_background swallow eager "$bytes"
+	times "$1" "PUB all $2"$'\r\n'"$(printf '%0*d' "$2" 0)" publisher
 	hear_nothing publisher || return
-	wait "${BACKGROUND[-1]}" || return
-	(($(<"$DIR/heard") == 1000 * 1000 * 120)) || fail "cut off after $(<"$DIR/heard") bytes"
+	wait "${BACKGROUND[-1]}" || fail 'not all came' || return
+	(($(<"$DIR/count") == bytes)) || fail "cut off after $(<"$DIR/count") of $bytes bytes"
 }
 
 @test "1,000 subscriptions of one client: it gets every copy, and nobody waits for them" {
 	start_broker
 	join publisher
 	join eager
+	# Lest it comes among what is counted. The next is minutes away.
+	hear eager PING
+	say eager PONG
 	perl -e 'print "SUB all $_\r\n" for 1000 .. 1999' >&"${FD[eager]}"
 	hear_nothing eager
-	undisturbed 300 amplify
+	# 120 MB in all; then as many copies as a single read can ask for.
+	undisturbed 300 amplify 1000 100
+	undisturbed 300 amplify 4600 1
 	hear_nothing eager
 }
 
@@ -215,7 +231,7 @@ publish_400() {
 }
 
 @test "a receiver without headers that does not read pins no headers" {
-	local before
+	local before after
 	start_broker
 	join stuck
 	say stuck 'SUB all 1'
@@ -229,14 +245,15 @@ publish_400() {
 		my $length = length $header;
 		print "HPUB all $length $length\r\n$header\r\n" for 1 .. 400;' >&"${FD[publisher]}"
 	hear_nothing publisher
-	echo "# $before $(memory VmHWM)" >&3
-	(($(memory VmHWM) - before < 100))
+	after=$(memory VmHWM)
+	show "$before MB before, $after after"
+	((after - before < 100)) || fail "$((after - before)) MB more"
 }
 
-@test "2,000 who are refused and stay: few descriptors are theirs, and who comes is served" {
-	local start
-	start_broker --max_connections 50
-	(ulimit -Sn 3000 && exec perl -MIO::Socket::INET -e '
+# 2,000 connections that send garbage and stay; the most descriptors that the broker had meanwhile go to a file.
+offend() {
+	ulimit -Sn 3000
+	exec perl -MIO::Socket::INET -e '
 		my ($port, $pid, $file) = @ARGV;
 		my ($most, @held) = 0;
 		for my $number (1 .. 2000) {
@@ -251,38 +268,55 @@ publish_400() {
 		open my $out, ">", $file or die "$file: $!\n";
 		print $out "$most\n";
 		close $out;
-		sleep 60;' "$PORT" "$BROKER_PID" "$DIR/most") 3>&- 4>&- &
-	BACKGROUND+=($!)
+		sleep 60;' "$PORT" "$BROKER_PID" "$DIR/most"
+}
+
+@test "2,000 who are refused and stay: few descriptors are theirs, and who comes is served" {
+	local start
+	# A line for each of them is not for who reads the report of a failure.
+	start_broker --max_connections 50 -l "$DIR/offenders"
+	in_background offend
 	await [ -s "$DIR/most" ]
 	start=$(now_ms)
 	check_alive
 	(($(now_ms) - start < 1000 * SANITIZED)) || fail "served after $(($(now_ms) - start)) ms"
-	echo "# most $(<"$DIR/most")" >&3
-	(($(<"$DIR/most") <= 50 + 300)) || fail "$(<"$DIR/most") descriptors"
+	show "$(<"$DIR/most") descriptors"
+	# Theirs are 256 and what comes in one turn of the loop.
+	(($(<"$DIR/most") < 50 + 256 + 128)) || fail "$(<"$DIR/most") descriptors"
+}
+
+many_come_and_go() {
+	join many || return
+	# shellcheck disable=SC2016
+	times 100000 'SUB many.%1$d.*.x %1$d' many
+	hear_nothing many || return
+	show "$(memory VmRSS) MB with them"
+	close many
+}
+
+memory_is_below() {
+	(($(memory VmRSS) < $1))
 }
 
 @test "100,000 subscriptions come and go: their memory is given back while others are served" {
 	local before
 	start_broker
 	honest_begin
+	# A sanitizer keeps for itself what is freed, and uses it again: there the first time does not count.
+	((SANITIZED == 1)) || many_come_and_go
 	before=$(memory VmRSS)
-	join many
-	# shellcheck disable=SC2016
-	times 100000 'SUB many.%1$d.*.x %1$d' many
-	hear_nothing many
-	echo "# $before $(memory VmRSS)" >&3
-	close many
-	LIMIT_S=15 await eval '(($(memory VmRSS) <= before + 8))'
-	echo "# $before $(memory VmRSS) $SECONDS" >&3
+	many_come_and_go
+	LIMIT_S=15 await memory_is_below $((before + 8))
+	show "$before MB before, $(memory VmRSS) after"
 	honest_end
 }
 
-# With a pause that is never below so many milliseconds, 200 clients would need half a minute more.
+# There are 12 ms for each: a timer that ticks more coarsely than that takes a quarter of a minute longer.
 @test "lame duck mode is over in time, however many clients there are" {
 	local status took_ms
 	LIMIT_S=40 await [ -s "$DUCK/result" ] || fail "$(<"$DUCK/said")"
 	read -r status took_ms <"$DUCK/result"
 	((status == 0))
-	echo "# $took_ms" >&3
-	((took_ms < 32000)) || fail "it took $took_ms ms"
+	show "$took_ms ms"
+	((took_ms < 35000)) || fail "it took $took_ms ms"
 }

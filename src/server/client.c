@@ -175,6 +175,8 @@ void client_flush(struct client *client)
 		done = stream_write(&client->stream, slices, count);
 		if (done > 0) {
 			client->written += (uint64_t)done;
+			if (was_congested)
+				client->server->drained_bytes += (uint64_t)done;
 			outbox_take(outbox, (size_t)done);
 		}
 	}
@@ -264,8 +266,8 @@ static void on_timer(struct timer *timer)
 		check_deadline(client);
 	if (client->state == CLIENT_OPEN && client->stalled_until_ms &&
 	    client->stalled_until_ms <= now) {
-		/* Nobody has read meanwhile: what is left of this read is not held up again. */
-		client->stall_spent = true;
+		/* If nobody has read meanwhile, what is left of this read is not held up again. */
+		client->stall_spent = client->drained_before == client->server->drained_bytes;
 		client_resume(client);
 	}
 	if (client->state == CLIENT_OPEN && client->ping_due_ms <= now)
@@ -343,6 +345,7 @@ static ssize_t take_rest(struct client *client)
 static void stall(struct client *client)
 {
 	client->stalled_until_ms = now_of(client) + STALL_MS;
+	client->drained_before = client->server->drained_bytes;
 	list_append(&client->server->stalled, &client->stalled_link);
 	watch(client, client->source.want & POLLER_WRITE);
 	arm(client);

@@ -53,6 +53,7 @@ struct server {
 	uint64_t freed;        /* clients, since memory was last given back */
 	uint64_t unsubscribed; /* router.unsubscribed, then */
 	bool is_stopping;
+	uint64_t drained_bytes; /* taken by receivers that were nearly full */
 	bool wakes_stalled;    /* when the turn ends */
 	/* All input goes through here; it is empty between two clients. What a client keeps of its
 	   input from one read to the next comes first. */
