@@ -40,7 +40,6 @@ static void arm(struct client *client)
 	if (client->state == CLIENT_DEAD)
 		return;
 	due = client->state == CLIENT_OPEN ? client->ping_due_ms : UINT64_MAX;
-
 	if (client->deadline_ms && client->deadline_ms < due)
 		due = client->deadline_ms;
 	if (client->stalled_until_ms && client->stalled_until_ms < due)
@@ -60,8 +59,6 @@ static void leave_open(struct client *client, enum fault fault, enum client_stat
 {
 	struct server *server = client->server;
 
-	server->leaving++;
-
 	client_log_end(client, fault);
 	client->state = (uint8_t)state;
 	client->session.outbox.closed = true;
@@ -69,6 +66,7 @@ static void leave_open(struct client *client, enum fault fault, enum client_stat
 	list_remove(&client->stalled_link);
 	client->stalled_until_ms = 0;
 	server->connections--;
+	server->leaving++;
 	server->status.has_changed = true;
 }
 

@@ -78,7 +78,7 @@ left() {
 
 @test "systemctl start is done when it is ready, and systemctl status says what it does" {
 	machine systemctl start minats.service
-	[[ $(show StatusText) == 'Waiting for clients' ]] || fail "status: $(show StatusText)"
+	[[ $(show StatusText) == 'Waiting for clients on 0.0.0.0:4222 (from the supervisor)' ]] || fail "status: $(show StatusText)"
 	machine_talk PING
 	status_counts() {
 		[[ $(show StatusText) == *clients*subscriptions*messages/s ]]
