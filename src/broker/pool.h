@@ -31,6 +31,7 @@ struct payload {
 	struct payload *next; /* pool.payloads */
 	uint32_t refs;
 	uint32_t capacity;
+	uint32_t number; /* in a saved state (broker/state.h); 0: none yet */
 	char bytes[];
 };
 

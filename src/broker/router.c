@@ -92,6 +92,11 @@ static struct slice queue_name(const void *item)
 	return (struct slice){queue->name, queue->length};
 }
 
+struct slice router_queue_name(const struct queue *queue)
+{
+	return queue_name(queue);
+}
+
 static struct queue *new_queue(struct slice name, uint32_t hash)
 {
 	struct queue *queue = malloc(sizeof(*queue) + name.length);

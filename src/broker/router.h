@@ -58,6 +58,9 @@ void router_fini(struct router *router); /* all subscriptions are gone */
 int router_subscribe(struct router *router, struct sub *sub, struct slice subject,
 		     struct slice queue);
 
+/* Until its last subscription is gone. */
+struct slice router_queue_name(const struct queue *queue);
+
 /* TRIE_OK or TRIE_LAST. The sub is not freed. */
 int router_unsubscribe(struct router *router, struct sub *sub);
 

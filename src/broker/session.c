@@ -155,21 +155,33 @@ static void remove_expired(struct router *router)
 	}
 }
 
-static enum step add_sub(struct session *session, const struct op *op, uint32_t hash)
+/* NULL without memory. */
+static struct sub *add_sub(struct session *session, struct slice subject, struct slice queue,
+			   struct slice sid, uint32_t hash)
 {
 	struct sub *sub;
 
 	if (map_reserve(&session->subs) < 0)
-		return end(session, FAULT_MEMORY);
-	sub = sub_new(&session->outbox, op->sid, hash);
+		return NULL;
+	sub = sub_new(&session->outbox, sid, hash);
 	if (!sub)
-		return end(session, FAULT_MEMORY);
-	if (router_subscribe(session->router, sub, op->subject, op->queue) < 0) {
+		return NULL;
+	if (router_subscribe(session->router, sub, subject, queue) < 0) {
 		sub_free(sub);
-		return end(session, FAULT_MEMORY);
+		return NULL;
 	}
 	map_put(&session->subs, hash, sub);
-	return ok(session);
+	return sub;
+}
+
+struct sub *session_restore_sub(struct session *session, struct slice subject, struct slice queue,
+				struct slice sid)
+{
+	uint32_t hash;
+
+	if (find_sub(session, sid, &hash))
+		return NULL;
+	return add_sub(session, subject, queue, sid, hash);
 }
 
 static enum step deny_sub(struct session *session, struct slice subject, struct slice behind)
@@ -197,7 +209,9 @@ static enum step on_sub(struct session *session, const struct op *op, struct sli
 		return ok(session);
 	if (subject_kind(op->subject) == SUBJECT_INVALID)
 		return complain(session, FAULT_INVALID_SUBJECT);
-	return add_sub(session, op, hash);
+	if (!add_sub(session, op->subject, op->queue, op->sid, hash))
+		return end(session, FAULT_MEMORY);
+	return ok(session);
 }
 
 static enum step on_unsub(struct session *session, const struct op *op, struct slice *input)
@@ -464,9 +478,12 @@ static enum step finish_inbound(struct session *session)
 			     session->inbound_length - line.length - 2};
 	struct op op = {0};
 	enum step step;
+	bool is_read;
 
 	session->inbound = NULL;
-	parser_read_again((enum verb)session->inbound_verb, line, &op);
+	is_read = parser_read_again((enum verb)session->inbound_verb, line, &op);
+	assert(is_read);
+	(void)is_read;
 	step = publish(session, &op, body, payload);
 	pool_release_payload(session->router->pool, payload);
 	return step;
@@ -488,6 +505,29 @@ enum session_answer session_filled(struct session *session, size_t length)
 	else if (session->inbound_filled == session->inbound_length)
 		step = finish_inbound(session);
 	return step == STEP_OVER ? SESSION_OVER : SESSION_MORE;
+}
+
+bool session_restore_inbound(struct session *session, uint64_t verb, uint64_t line_length,
+			     uint64_t length, struct slice bytes)
+{
+	struct op op = {0};
+
+	if ((verb != VERB_PUB && verb != VERB_HPUB) || length > UINT32_MAX ||
+	    bytes.length >= length || line_length + 2 > bytes.length ||
+	    memcmp(bytes.bytes + line_length, "\r\n", 2) != 0 ||
+	    !parser_read_again((enum verb)verb, (struct slice){bytes.bytes, line_length}, &op) ||
+	    line_length + 2 + op.payload_length + 2 != length ||
+	    !parser_check_end(slice_after(bytes, line_length + 2), op.payload_length))
+		return false;
+	session->inbound = pool_take_payload(session->router->pool, length);
+	if (!session->inbound)
+		return false;
+	memcpy(session->inbound->bytes, bytes.bytes, bytes.length);
+	session->inbound_verb = (uint8_t)verb;
+	session->inbound_line = (uint32_t)line_length;
+	session->inbound_length = (uint32_t)length;
+	session->inbound_filled = (uint32_t)bytes.length;
+	return true;
 }
 
 /* Moves what there is of a large message to its place. */

@@ -5,13 +5,10 @@
  * Has no socket. Its owner feeds it the client's bytes, sends what stands in its outbox, and ends
  * it when it says so.
  *
- * It is plain data, so that another process can go on with it: what would have to be told is
- * connect, connected, pinged and denied; parser; inbound with its three lengths and its verb, and
- * its bytes; the bytes of the outbox; and of each sub the subject, queue group, sid, max and
- * delivered. All else is found again (router, limits, places in the trie) or lives for a turn
- * only (events, fault, complaint). A field that joins that list must have a meaning that does not
- * change afterwards: enumerations in it have fixed numbers, and new fields are zero in sessions
- * that knew nothing of them.
+ * It is plain data, so that another process can go on with it: broker/state.h saves connect,
+ * connected, pinged and denied; parser; inbound; the bytes of the outbox; and the subscriptions.
+ * All else is found again (router, limits, places in the trie) or lives for a turn only (events,
+ * fault, complaint).
  */
 #pragma once
 
@@ -91,6 +88,16 @@ enum session_answer session_feed(struct session *session, struct slice *input);
  */
 struct room session_room(const struct session *session);
 enum session_answer session_filled(struct session *session, size_t length);
+
+/* For broker/state.c, into a fresh session. */
+
+/* A subscription; the subject is valid. NULL: the sid is there already, or there is no memory. */
+struct sub *session_restore_sub(struct session *session, struct slice subject, struct slice queue,
+				struct slice sid);
+
+/* A large message of which `bytes` have arrived. False: they make no sense, or no memory. */
+bool session_restore_inbound(struct session *session, uint64_t verb, uint64_t line_length,
+			     uint64_t length, struct slice bytes);
 
 /* Asks whether the client is still there. */
 void session_ping(struct session *session);

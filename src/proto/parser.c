@@ -241,17 +241,33 @@ static inline bool read_arguments(struct op *op, const struct line *line)
 	}
 }
 
-void parser_read_again(enum verb verb, struct slice text, struct op *op)
+bool parser_read_again(enum verb verb, struct slice text, struct op *op)
 {
 	struct line line;
-	bool good;
 
 	op->verb = verb;
 	op->line = text;
-	good = split((struct slice){text.bytes, text.length + TERMINATOR}, &line) == LINE_GOOD &&
-	       read_arguments(op, &line);
-	assert(good);
-	(void)good;
+	return split((struct slice){text.bytes, text.length + TERMINATOR}, &line) == LINE_GOOD &&
+	       line.length == text.length && read_arguments(op, &line);
+}
+
+bool parser_is_sound(const struct parser *parser)
+{
+	enum verb verb = parser->verb;
+
+	switch (parser->state) {
+	case STATE_VERB:
+		return true;
+	case STATE_SKIP:
+		return verb < VERB_COUNT && verbs[verb].shape == SHAPE_SKIP;
+	case STATE_SPACE:
+	case STATE_ARGUMENTS:
+		return verb < VERB_COUNT && verbs[verb].shape != SHAPE_SKIP;
+	case STATE_ARGUMENTS_AGAIN:
+		return verb == VERB_PUB || verb == VERB_HPUB;
+	default:
+		return false;
+	}
 }
 
 /* Finds the verb at the start of `input`. */

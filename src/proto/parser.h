@@ -90,9 +90,12 @@ bool parser_check_end(struct slice payload, size_t length);
 
 /*
  * The arguments of a line that parser_next() has handed out before, wherever they stand now; a CRLF
- * follows them there.
+ * follows them there. False: there never was such a line.
  */
-void parser_read_again(enum verb verb, struct slice line, struct op *op);
+bool parser_read_again(enum verb verb, struct slice line, struct op *op);
+
+/* Could it have come to where it stands? For one that was saved and loaded. */
+bool parser_is_sound(const struct parser *parser);
 
 /* The verb's name, as in the trace. */
 const char *verb_name(enum verb verb);

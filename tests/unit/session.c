@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Conversations, as text in and text out. Each is held whole, split at every byte, byte by byte
- * and in between: what is heard must be the same.
+ * and in between, and moved to another broker at every byte: what is heard must be the same.
  */
 #include "broker/session.h"
 
 #include "broker/router.h"
+#include "broker/state.h"
 #include "test.h"
 
 enum { PEERS = 2, STEPS = 12, NO_LIMIT = 1 << 30, LARGE = 10007 };
@@ -29,6 +30,7 @@ static struct limits limits;
 static struct pool pool;
 static struct router router;
 static struct peer peers[PEERS];
+static bool is_moving; /* manner.moved, of the talk in hand */
 
 static void begin(void)
 {
@@ -69,7 +71,7 @@ static void finish(void)
 }
 
 /* Sends all that waits in the outboxes, as the end of a turn does. */
-static void drain(void)
+static void send_all(void)
 {
 	for (size_t at = 0; at < PEERS; at++) {
 		struct outbox *outbox = &peers[at].session.outbox;
@@ -87,6 +89,81 @@ static void drain(void)
 		}
 		list_remove(&outbox->dirty_link);
 	}
+}
+
+/* While a talk is moved about, nothing is sent: all that waits has to come along. */
+static void drain(void)
+{
+	if (!is_moving)
+		send_all();
+	for (size_t at = 0; at < PEERS; at++)
+		list_remove(&peers[at].session.outbox.dirty_link);
+}
+
+/* Moving to another broker. */
+
+struct payloads {
+	struct state_payloads kept;
+	struct buf bytes[16];
+};
+
+static int keep_payload(struct state_payloads *kept, struct slice bytes)
+{
+	struct payloads *payloads = container_of(kept, struct payloads, kept);
+
+	CHECK(kept->count < 16);
+	return buf_append(&payloads->bytes[kept->count], bytes);
+}
+
+static void load_peers(const struct payloads *payloads, struct tags_writer *states)
+{
+	struct state_payload all[16];
+	struct state_source source = {all, payloads->kept.count};
+
+	for (uint32_t at = 0; at < source.count; at++) {
+		struct slice bytes = buf_slice(&payloads->bytes[at]);
+
+		all[at].payload = pool_take_payload(&pool, bytes.length);
+		all[at].length = (uint32_t)bytes.length;
+		memcpy(all[at].payload->bytes, bytes.bytes, bytes.length);
+	}
+	for (size_t at = 0; at < PEERS; at++)
+		CHECK(state_load(&peers[at].session, &source, buf_slice(&states[at].out)));
+	for (uint32_t at = 0; at < source.count; at++)
+		pool_release_payload(&pool, all[at].payload);
+}
+
+/* All peers go on in a broker that knows nothing but what was saved of the one before. */
+static void move(void)
+{
+	static const uint64_t seeds[2] = {0x0123456789abcdef, 8};
+	struct payloads payloads = {.kept = {.keep = keep_payload}};
+	struct tags_writer states[PEERS] = {0};
+
+	for (size_t at = 0; at < PEERS; at++)
+		state_forget_numbers(&peers[at].session);
+	for (size_t at = 0; at < PEERS; at++)
+		CHECK_NUMBER(state_save(&peers[at].session, &payloads.kept, &states[at]), 0);
+	for (size_t at = 0; at < PEERS; at++) {
+		CHECK(!states[at].failed);
+		session_fini(&peers[at].session);
+	}
+	router_fini(&router);
+	pool_fini(&pool);
+	pool_init(&pool, NO_LIMIT);
+	router_init(&router, &pool, seeds);
+	for (size_t at = 0; at < PEERS; at++) {
+		uint8_t fault = peers[at].session.fault;
+
+		session_init(&peers[at].session, &router, &limits);
+		peers[at].session.fault = fault;
+	}
+	load_peers(&payloads, states);
+	for (size_t at = 0; at < PEERS; at++)
+		buf_fini(&states[at].out);
+	for (size_t at = 0; at < 16; at++)
+		buf_fini(&payloads.bytes[at]);
+	drain();
 }
 
 /* Hands bytes in, behind those that the session left the last time. */
@@ -154,6 +231,7 @@ struct manner {
 	size_t piece;
 	size_t cut; /* counted over all steps */
 	bool direct;
+	bool moved; /* to another broker, after each piece */
 };
 
 static size_t talk_length(const struct talk *talk)
@@ -179,13 +257,14 @@ static void check_heard(const struct talk *talk, const struct manner *manner, si
 {
 	unsigned before = test_failures;
 
-	drain();
+	send_all();
 	test_check_text(__FILE__, __LINE__, who ? "what 1 heard" : "what 0 heard",
 			buf_slice(&peers[who].heard),
 			slice_of(talk->heard[who] ? talk->heard[who] : ""));
 	CHECK_NUMBER(peers[who].session.fault, talk->faults[who]);
 	if (test_failures > before)
-		printf("# in: %s (pieces %zu, cut %zu)\n", talk->name, manner->piece, manner->cut);
+		printf("# in: %s (pieces %zu, cut %zu%s)\n", talk->name, manner->piece, manner->cut,
+		       manner->moved ? ", moved" : "");
 }
 
 static void hold(const struct talk *talk, struct manner manner)
@@ -193,6 +272,7 @@ static void hold(const struct talk *talk, struct manner manner)
 	size_t at = 0;
 
 	begin();
+	is_moving = manner.moved;
 	for (size_t step = 0; step < STEPS && talk->steps[step].says; step++) {
 		struct slice text = slice_of(talk->steps[step].says);
 		struct peer *peer = &peers[talk->steps[step].who];
@@ -207,8 +287,11 @@ static void hold(const struct talk *talk, struct manner manner)
 				feed(peer, piece);
 			text = slice_after(text, length);
 			at += length;
+			if (manner.moved)
+				move();
 		}
 	}
+	is_moving = false;
 	for (size_t who = 0; who < PEERS; who++)
 		check_heard(talk, &manner, who);
 	finish();
@@ -222,10 +305,13 @@ static void hold_in_all_manners(const struct talk *talk)
 	size_t length = talk_length(talk);
 
 	for (size_t at = 0; at < sizeof(pieces) / sizeof(pieces[0]); at++)
-		for (int direct = 0; direct < 2 && test_failures == before; direct++)
-			hold(talk, (struct manner){.piece = pieces[at], .direct = direct});
-	for (size_t cut = 1; cut < length && test_failures == before; cut++)
+		for (unsigned how = 0; how < 4 && test_failures == before; how++)
+			hold(talk, (struct manner){.piece = pieces[at], .direct = how & 1,
+						   .moved = how & 2});
+	for (size_t cut = 1; cut < length && test_failures == before; cut++) {
 		hold(talk, (struct manner){.cut = cut, .direct = cut & 1});
+		hold(talk, (struct manner){.cut = cut, .direct = cut & 1, .moved = true});
+	}
 }
 
 static void hold_all(const struct talk *talks, size_t count)
