@@ -8,11 +8,12 @@ DESTDIR ?=
 BUILD ?= build
 # systemd | none: who hands over sockets and watches; "none" needs no libsystemd at all.
 SUPERVISOR ?= systemd
-# What the platform has. These are Linux; the BSDs and macOS say POLLER=kqueue MEMORY=none (and use
-# GNU make); where accept4(2) is missing ACCEPT=fcntl; macOS's linker also HARDENING_LINK=.
+# What the platform has. These are Linux; the BSDs and macOS say POLLER=kqueue MEMORY=none
+# PARCEL=none (and use GNU make); where accept4(2) is missing ACCEPT=fcntl; macOS's linker also HARDENING_LINK=.
 POLLER ?= epoll
 ACCEPT ?= flags
 MEMORY ?= glibc
+PARCEL ?= linux
 PKG_CONFIG ?= pkg-config
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
@@ -31,21 +32,24 @@ LOG_systemd = log_journal
 LOG_none = log_journal_none
 
 # The house, floor by floor; src/main.c has the map.
-BASE = buf map
+BASE = buf map tags
 PROTO = fault handshake parser subject utf8 writer
-BROKER = outbox pool router session sub trie
+BROKER = outbox pool router session state sub trie
 OS = accept_$(ACCEPT) address clock listener log log_lines $(LOG_$(SUPERVISOR)) loop \
-	memory_$(MEMORY) poller_$(POLLER) random signals stream_plain supervisor_$(SUPERVISOR)
-SERVER = client client_log files lame_duck options server sockets status
+	memory_$(MEMORY) parcel_$(PARCEL) poller_$(POLLER) random signals stream_plain \
+	supervisor_$(SUPERVISOR) trial
+SERVER = client client_log client_state files handover handover_pack handover_unpack lame_duck \
+	options server sockets status upgrade
 SOURCES = src/main.c $(BASE:%=src/base/%.c) $(PROTO:%=src/proto/%.c) \
 	$(BROKER:%=src/broker/%.c) $(OS:%=src/os/%.c) $(SERVER:%=src/server/%.c)
 OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 
 # A unit test, and the modules it needs: all that its module depends on.
-UNITS = buf map subject utf8 fault parser writer handshake pool outbox trie router session loop \
-	address options log
+UNITS = buf map tags subject utf8 fault parser writer handshake pool outbox trie router session \
+	state loop address options log
 UNIT_buf = base/buf
 UNIT_map = base/map
+UNIT_tags = base/tags base/buf
 UNIT_subject = proto/subject
 UNIT_utf8 = proto/utf8
 UNIT_fault = proto/fault
@@ -56,7 +60,9 @@ UNIT_pool = broker/pool
 UNIT_outbox = broker/outbox broker/pool
 UNIT_trie = broker/trie broker/sub proto/subject base/map
 UNIT_router = broker/router broker/outbox broker/pool $(UNIT_trie) $(UNIT_writer)
-UNIT_session = broker/session $(UNIT_router) proto/handshake proto/parser proto/fault
+PURE = broker/session $(UNIT_router) proto/handshake proto/parser proto/fault
+UNIT_session = $(PURE) broker/state base/tags
+UNIT_state = $(UNIT_session)
 UNIT_loop = os/loop os/poller_$(POLLER) os/clock
 UNIT_address = os/address
 UNIT_options = server/options os/address proto/utf8

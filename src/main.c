@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "os/log.h"
@@ -92,6 +93,7 @@ static int serve(struct server *server)
 
 	if (sockets_open(server, why) || files_write(server, why))
 		return fail(server, why);
+	handover_finish(server);
 	error = server_start(server);
 	if (error == 0)
 		error = server_run(server);
@@ -100,6 +102,13 @@ static int serve(struct server *server)
 		return EXIT_SUCCESS;
 	snprintf(why, sizeof(why), "the event loop failed: %s", strerror(-error));
 	return fail(server, why);
+}
+
+/* The next process waits for our end: the kernel frees everything faster than we could. */
+_Noreturn static void leave(struct log *log, int code)
+{
+	log_free(log);
+	_exit(code);
 }
 
 static int run(const struct options *options)
@@ -121,11 +130,10 @@ static int run(const struct options *options)
 		log_write(log, LOG_LEVEL_FATAL, NULL, "%s", why);
 		code = EXIT_FAILURE;
 	} else {
-		log_write(log, LOG_LEVEL_INFO, NULL, "  Name:     %s",
-			  options->name ? options->name : server.id);
-		log_write(log, LOG_LEVEL_INFO, NULL, "  ID:       %s", server.id);
 		code = serve(&server);
 	}
+	if (server.handover.has_parked)
+		leave(log, code);
 	server_fini(&server);
 	log_free(log);
 	return code;

@@ -269,7 +269,19 @@ static void describe(struct listener *listener)
 	listener->is_unix = true;
 }
 
-void listener_init(struct listener *listener, struct loop *loop, int fd, bool adopted)
+void listener_init_gone(struct listener *listener, struct loop *loop, struct slice text)
+{
+	int port = 0;
+
+	*listener = (struct listener){.source = {.fd = -1}, .loop = loop, .host = "0.0.0.0"};
+	list_init(&listener->link);
+	snprintf(listener->text, ADDRESS_TEXT, "%.*s", (int)text.length, text.bytes);
+	listener->is_unix = strncmp(listener->text, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0;
+	if (!listener->is_unix && address_split(listener->text, listener->host, &port) && port > 0)
+		listener->port = (uint16_t)port;
+}
+
+void listener_init(struct listener *listener, struct loop *loop, int fd, const char *where)
 {
 	int on = 1;
 
@@ -277,9 +289,10 @@ void listener_init(struct listener *listener, struct loop *loop, int fd, bool ad
 		.source = {.fd = fd, .ready = on_ready},
 		.retry = {.expired = on_retry},
 		.loop = loop,
-		.adopted = adopted,
+		.adopted = !where,
 	};
 	list_init(&listener->link);
+	snprintf(listener->where, LISTENER_WHERE, "%s", where ? where : "");
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	describe(listener);
@@ -306,7 +319,7 @@ void listener_resume(struct listener *listener)
 		pause_for_want(listener, error);
 }
 
-void listener_close(struct listener *listener)
+void listener_leave(struct listener *listener)
 {
 	if (listener->source.fd < 0)
 		return;
@@ -315,6 +328,13 @@ void listener_close(struct listener *listener)
 	close(listener->source.fd);
 	listener->source.fd = -1;
 	listener->is_paused = false;
-	if (listener->is_unix && !listener->adopted)
+}
+
+void listener_close(struct listener *listener)
+{
+	bool is_open = listener->source.fd >= 0;
+
+	listener_leave(listener);
+	if (is_open && listener->is_unix && !listener->adopted)
 		unlink(listener->text + strlen(UNIX_PREFIX));
 }

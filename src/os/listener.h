@@ -11,8 +11,12 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "base/slice.h"
 #include "os/address.h"
 #include "os/loop.h"
+
+/* "host port" as they were asked for, or "unix:/path". */
+enum { LISTENER_WHERE = ADDRESS_TEXT + 16 };
 
 struct listener {
 	struct source source;
@@ -21,6 +25,7 @@ struct listener {
 	struct list link;          /* server.listeners */
 	char text[ADDRESS_TEXT];   /* "host:port" or "unix:/path", as in the log */
 	char host[ADDRESS_TEXT];   /* for INFO: "0.0.0.0" when any address will do */
+	char where[LISTENER_WHERE]; /* empty: adopted */
 	uint16_t port;             /* 0 for a Unix socket */
 	bool any_address;
 	bool adopted;
@@ -43,14 +48,20 @@ int listener_open(const char *host, uint16_t port, char why[256]);
 /* Is it a listening stream socket? If not, `why` says what it is instead. */
 bool listener_is_usable(int fd, char why[256]);
 
-/* Takes the descriptor. Nothing is accepted before listener_arm(). */
-void listener_init(struct listener *listener, struct loop *loop, int fd, bool adopted);
+/* Takes the descriptor. Nothing is accepted before listener_arm(). `where` NULL: adopted. */
+void listener_init(struct listener *listener, struct loop *loop, int fd, const char *where);
+
+/* One of another process, which is not there any more: all that is left of it is its text. */
+void listener_init_gone(struct listener *listener, struct loop *loop, struct slice text);
 
 /* 0 or -errno. */
 int listener_arm(struct listener *listener);
 
 /* Accepts nothing more; the descriptor is closed, a Unix socket of our own is removed. */
 void listener_close(struct listener *listener);
+
+/* Another process goes on with it: a Unix socket stays where it is. */
+void listener_leave(struct listener *listener);
 
 /* A descriptor became free. */
 void listener_resume(struct listener *listener);

@@ -15,7 +15,8 @@
 
 int signals_watch(struct poller *poller)
 {
-	static const int watched[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+	static const int watched[] = {SIGINT,  SIGTERM, SIGHUP, SIGUSR1,
+				      SIGUSR2, SIGALRM, SIGCHLD};
 
 	signal(SIGPIPE, SIG_IGN);
 	return poller_watch_signals(poller, watched, sizeof(watched) / sizeof(watched[0]));
@@ -27,6 +28,7 @@ static const struct {
 } commands[] = {
 	{"stop", SIGKILL},   {"quit", SIGINT},   {"term", SIGTERM},
 	{"reopen", SIGUSR1}, {"reload", SIGHUP}, {"ldm", SIGUSR2},
+	{"upgrade", SIGALRM},
 };
 
 enum { PIDS_MAX = 64 };

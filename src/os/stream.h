@@ -7,6 +7,7 @@
 #pragma once
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -17,6 +18,7 @@ struct stream;
 enum { STREAM_SLICES = 64, STREAM_ROOMS = 2 };
 
 struct stream_kind {
+	bool can_move; /* another process can go on with it: all there is to know is in the socket */
 	ssize_t (*read)(struct stream *stream, const struct room *rooms, size_t count);
 	ssize_t (*write)(struct stream *stream, const struct slice *slices, size_t count);
 	void (*finish)(struct stream *stream);
@@ -54,6 +56,11 @@ static inline ssize_t stream_write(struct stream *stream, const struct slice *sl
 static inline void stream_finish(struct stream *stream)
 {
 	stream->kind->finish(stream);
+}
+
+static inline bool stream_can_move(const struct stream *stream)
+{
+	return stream->kind->can_move;
 }
 
 static inline void stream_close(struct stream *stream)

@@ -52,7 +52,7 @@ static void plain_close(struct stream *stream)
 	stream->fd = -1;
 }
 
-static const struct stream_kind plain = {plain_read, plain_write, plain_finish, plain_close};
+static const struct stream_kind plain = {true, plain_read, plain_write, plain_finish, plain_close};
 
 struct stream stream_plain(int fd)
 {

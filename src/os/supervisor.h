@@ -29,3 +29,12 @@ void supervisor_ready(const char *status);
 void supervisor_status(const char *status);
 void supervisor_stopping(const char *status);
 void supervisor_alive(void);
+
+/*
+ * The supervisor keeps a copy of this descriptor, in place of what it kept under that name, and
+ * gives it to the next process, unless it drops it: then nobody has the other end any more.
+ */
+void supervisor_store(int fd, const char *name);
+
+/* Waits until the supervisor has taken note of all that it was told, but not longer. */
+void supervisor_settle(unsigned most_ms);

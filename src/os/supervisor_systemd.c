@@ -55,3 +55,19 @@ void supervisor_alive(void)
 {
 	sd_notify(0, "WATCHDOG=1");
 }
+
+void supervisor_store(int fd, const char *name)
+{
+	char text[64 + SUPERVISOR_NAME];
+
+	/* In this order: the other one would drop both. */
+	sd_notifyf(0, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+	/* FDPOLL=0: a parcel whose other end is closed is just what the next process wants. */
+	snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);
+	sd_pid_notify_with_fds(0, 0, text, &fd, 1);
+}
+
+void supervisor_settle(unsigned most_ms)
+{
+	sd_notify_barrier(0, most_ms * UINT64_C(1000));
+}

@@ -461,8 +461,8 @@ static void on_ready(struct source *source, unsigned ready)
 		throw_away_input(client);
 }
 
-struct client *client_new(struct server *server, const struct listener *listener, int fd,
-			  const struct peer *peer)
+struct client *client_make(struct server *server, const struct listener *listener, int fd,
+			   const struct peer *peer)
 {
 	struct client *client = malloc(sizeof(*client));
 	struct stream stream = stream_plain(fd);
@@ -477,16 +477,60 @@ struct client *client_new(struct server *server, const struct listener *listener
 		.timer = {.expired = on_timer},
 		.server = server,
 		.listener = listener,
-		.cid = ++server->last_cid,
-		.last_in_ms = server->loop.now_ms,
-		.ping_due_ms = server->loop.now_ms + (uint64_t)server->options->ping_interval_ms,
 		.peer = *peer,
 	};
 	session_init(&client->session, &server->router, &server->limits);
-	list_append(&server->clients, &client->link);
+	list_init(&client->link);
 	list_init(&client->stalled_link);
-	server->connections++;
+	return client;
+}
+
+/* The server knows it from now on. */
+static void enter(struct client *client)
+{
+	struct server *server = client->server;
+
+	list_append(&server->clients, &client->link);
 	server->status.has_changed = true;
+	if (client->state == CLIENT_OPEN)
+		server->connections++;
+	else
+		server->leaving++;
+}
+
+void client_go_on(struct client *client)
+{
+	struct server *server = client->server;
+
+	enter(client);
+	if (client->cid > server->last_cid)
+		server->last_cid = client->cid;
+	client->session.outbox.closed = client->state != CLIENT_OPEN;
+	client_log(client, LOG_LEVEL_DEBUG, NULL, "Client connection taken over");
+	if (client->state == CLIENT_FLUSHING)
+		client_flush(client);
+	else
+		watch(client, POLLER_READ);
+	arm(client);
+	/* What it said before comes first, when all others are there to hear it. */
+	if (client->state == CLIENT_OPEN && client->rest) {
+		list_append(&server->unfinished, &client->stalled_link);
+		server->loop.has_more = true;
+	}
+}
+
+struct client *client_new(struct server *server, const struct listener *listener, int fd,
+			  const struct peer *peer)
+{
+	struct client *client = client_make(server, listener, fd, peer);
+
+	if (!client)
+		return NULL;
+	client->cid = ++server->last_cid;
+	client->last_in_ms = server->loop.now_ms;
+	client->ping_due_ms =
+		server->loop.now_ms + (uint64_t)server->options->ping_interval_ms;
+	enter(client);
 	client_log(client, LOG_LEVEL_DEBUG, NULL, "Client connection created");
 	client_send_info(client, false);
 	watch(client, POLLER_READ);

@@ -56,6 +56,11 @@ struct client {
 struct client *client_new(struct server *server, const struct listener *listener, int fd,
 			  const struct peer *peer);
 
+/* For server/client_state.c: one that was another process's, known to nobody before it goes on. */
+struct client *client_make(struct server *server, const struct listener *listener, int fd,
+			   const struct peer *peer);
+void client_go_on(struct client *client);
+
 /* When the turn has ended. */
 void client_free(struct client *client);
 

@@ -90,7 +90,7 @@ static const struct row {
 	{{"no_header_support"}, KIND_FLAG, AT(no_header_support), 0, 0, NULL,
 	 "no message headers"},
 	{{"sl", "signal"}, KIND_SIGNAL, AT(signal), 0, 0, "COMMAND[=PID]",
-	 "send stop, quit, term, reopen, reload or ldm to a running minats"},
+	 "send stop, quit, term, reopen, reload, ldm or upgrade to a running minats"},
 	{{"v", "version"}, KIND_VERSION, 0, 0, 0, NULL, "show the version"},
 	{{"h", "help"}, KIND_HELP, 0, 0, 0, NULL, "show this"},
 	{{"c", "config"}, KIND_MISSING, 0, 0, 0, NULL, "a configuration file"},
@@ -430,6 +430,7 @@ int options_read(struct options *options, int argc, char *const argv[], char why
 	int at = 1;
 
 	*options = defaults;
+	options->argv = argv;
 	while (at < argc && error == 0) {
 		if (argv[at][0] == '-' && argv[at][1])
 			error = read_option(options, argc, argv, &at, why);

@@ -23,6 +23,7 @@ enum options_action {
 /* The texts point into argv. */
 struct options {
 	enum options_action action;
+	char *const *argv; /* as main() got it */
 	const char *host; /* NULL: not given */
 	int64_t port;     /* -1: any free one; 0: not given */
 	const char *listen[OPTIONS_LISTEN_MAX];

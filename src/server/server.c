@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "os/listener.h"
 #include "os/log.h"
@@ -109,6 +110,7 @@ static void init_lists(struct server *server)
 	list_init(&server->unfinished);
 	list_init(&server->resumed);
 	list_init(&server->listeners);
+	list_init(&server->gone_listeners);
 }
 
 int server_init(struct server *server, const struct options *options, struct log *log,
@@ -126,6 +128,9 @@ int server_init(struct server *server, const struct options *options, struct log
 	init_lists(server);
 	status_init(&server->status);
 	lame_duck_init(&server->lame_duck);
+	handover_init(server);
+	upgrade_init(&server->upgrade);
+	server->started = (uint64_t)time(NULL);
 	init_limits(server);
 	pool_init(&server->pool, (size_t)options->max_pending);
 	error = random_fill(seeds, sizeof(seeds));
@@ -138,8 +143,6 @@ int server_init(struct server *server, const struct options *options, struct log
 		error = signals_watch(server->loop.poller);
 	if (error == 0)
 		error = make_id(server);
-	if (error == 0)
-		error = init_info(server);
 	if (error == 0)
 		error = server_reserve_input(server, SERVER_READ_BYTES);
 	server->loop.signalled = on_signal;
@@ -211,17 +214,44 @@ static void on_starved(struct listener *listener, int error)
 		  strerror(-error));
 }
 
-int server_add_listener(struct server *server, int fd, bool adopted)
+int server_add_listener(struct server *server, int fd, const char *where)
 {
 	struct listener *listener = malloc(sizeof(*listener));
 
 	if (!listener)
 		return -ENOMEM;
-	listener_init(listener, &server->loop, fd, adopted);
+	listener_init(listener, &server->loop, fd, where);
 	listener->accepted = on_accepted;
 	listener->starved = on_starved;
 	list_append(&server->listeners, &listener->link);
 	return 0;
+}
+
+static struct listener *find_in(const struct list *list, struct slice text)
+{
+	for (const struct list *at = list->next; at != list; at = at->next) {
+		struct listener *listener = container_of(at, struct listener, link);
+
+		if (slice_equal(slice_of(listener->text), text))
+			return listener;
+	}
+	return NULL;
+}
+
+struct listener *server_find_listener(struct server *server, struct slice text)
+{
+	struct listener *listener = find_in(&server->listeners, text);
+
+	if (!listener)
+		listener = find_in(&server->gone_listeners, text);
+	if (listener)
+		return listener;
+	listener = malloc(sizeof(*listener));
+	if (!listener)
+		return NULL;
+	listener_init_gone(listener, &server->loop, text);
+	list_append(&server->gone_listeners, &listener->link);
+	return listener;
 }
 
 static void for_each_listener(struct server *server, void (*call)(struct listener *listener))
@@ -331,9 +361,18 @@ static void log_start(struct listener *listener)
 		  listener->adopted ? " (from the supervisor)" : "");
 }
 
+static void log_identity(const struct server *server)
+{
+	log_write(server->log, LOG_LEVEL_INFO, NULL, "  Name:     %s",
+		  server->options->name ? server->options->name : server->id);
+	log_write(server->log, LOG_LEVEL_INFO, NULL, "  ID:       %s", server->id);
+}
+
 int server_start(struct server *server)
 {
-	int error = 0;
+	int error = init_info(server);
+
+	log_identity(server);
 
 	for (struct list *at = server->listeners.next; at != &server->listeners && error == 0;
 	     at = at->next)
@@ -349,6 +388,11 @@ int server_start(struct server *server)
 void server_close_listeners(struct server *server)
 {
 	for_each_listener(server, listener_close);
+}
+
+void server_replace(struct server *server)
+{
+	server->is_replacing = true;
 }
 
 void server_stop(struct server *server)
@@ -368,8 +412,16 @@ static void on_signal(struct loop *loop, int signal)
 		server_stop(server);
 		break;
 	case SIGTERM:
-		if (!server->lame_duck.is_on)
-			server_stop(server);
+		if (server->lame_duck.is_on)
+			break;
+		server->is_parking = handover_is_kept(server);
+		server_stop(server);
+		break;
+	case SIGALRM:
+		upgrade_begin(server);
+		break;
+	case SIGCHLD:
+		upgrade_go_on(server);
 		break;
 	case SIGHUP:
 		log_write(server->log, LOG_LEVEL_ERROR, NULL,
@@ -389,8 +441,6 @@ static void on_signal(struct loop *loop, int signal)
 
 static void close_all(struct server *server)
 {
-	log_write(server->log, LOG_LEVEL_INFO, NULL, "Initiating Shutdown...");
-	status_stopping("Stopping");
 	server_close_listeners(server);
 	while (!list_is_empty(&server->clients)) {
 		struct client *client = container_of(server->clients.next, struct client, link);
@@ -399,7 +449,31 @@ static void close_all(struct server *server)
 		client_drop(client, FAULT_SHUTDOWN);
 	}
 	end_turn(server);
+}
+
+static void finish(struct server *server)
+{
+	log_write(server->log, LOG_LEVEL_INFO, NULL, "Initiating Shutdown...");
+	status_stopping("Stopping");
+	if (server->is_parking)
+		handover_park(server);
+	else
+		close_all(server);
 	log_write(server->log, LOG_LEVEL_INFO, NULL, "Server Exiting..");
+}
+
+/* At the end of a turn nothing is half done. It comes back only if it went wrong. */
+static void replace(struct server *server)
+{
+	int error;
+
+	server->is_replacing = false;
+	if (server->is_stopping)
+		return;
+	error = handover_replace(server);
+	if (error < 0)
+		upgrade_fail(server, strerror(-error));
+	end_turn(server);
 }
 
 int server_run(struct server *server)
@@ -412,8 +486,10 @@ int server_run(struct server *server)
 		error = loop_turn(&server->loop);
 		resume_all(server);
 		end_turn(server);
+		if (server->is_replacing)
+			replace(server);
 	}
-	close_all(server);
+	finish(server);
 	return error;
 }
 
@@ -421,6 +497,7 @@ void server_fini(struct server *server)
 {
 	struct list *link;
 
+	list_move_all(&server->listeners, &server->gone_listeners);
 	while ((link = list_pop(&server->listeners))) {
 		struct listener *listener = container_of(link, struct listener, link);
 

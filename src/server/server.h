@@ -12,9 +12,11 @@
 #include "broker/trace.h"
 #include "os/address.h"
 #include "os/loop.h"
+#include "server/handover.h"
 #include "server/lame_duck.h"
 #include "server/options.h"
 #include "server/status.h"
+#include "server/upgrade.h"
 
 struct log;
 struct listener;
@@ -38,9 +40,12 @@ struct server {
 	struct list unfinished; /* clients that go on after the others' turn */
 	struct list resumed;   /* those of them whose turn it is */
 	struct list listeners;
+	struct list gone_listeners; /* of the process before; clients came in by them */
 	struct timer trim;
 	struct status status;
 	struct lame_duck lame_duck;
+	struct handover handover;
+	struct upgrade upgrade;
 	struct buf info;       /* the part of INFO that all clients get */
 	const char *advertised_host; /* NULL: the listener's */
 	char advertised_text[ADDRESS_TEXT];
@@ -50,11 +55,14 @@ struct server {
 	uint64_t connections;
 	uint64_t leaving;      /* clients whose session is over, but not their connection */
 	uint64_t last_cid;
+	uint64_t started;      /* seconds since 1970; survives a hand-over */
 	uint64_t freed;        /* clients, since memory was last given back */
 	uint64_t unsubscribed; /* router.unsubscribed, then */
 	bool is_stopping;
+	bool is_parking;       /* when it stops: another process goes on with the connections */
 	uint64_t drained_bytes; /* taken by receivers that were nearly full */
 	bool wakes_stalled;    /* when the turn ends */
+	bool is_replacing;     /* when the turn ends */
 	/* All input goes through here; it is empty between two clients. What a client keeps of its
 	   input from one read to the next comes first. */
 	char *input;
@@ -69,14 +77,23 @@ void server_fini(struct server *server);
 /* All listeners are open: clients are let in, and the supervisor is told. 0 or -errno. */
 int server_start(struct server *server);
 
-/* A socket on which clients arrive; the descriptor is taken. 0 or -ENOMEM. */
-int server_add_listener(struct server *server, int fd, bool adopted);
+/*
+ * A socket on which clients arrive; the descriptor is taken. `where` as in struct listener; NULL:
+ * adopted. 0 or -ENOMEM.
+ */
+int server_add_listener(struct server *server, int fd, const char *where);
+
+/* The listener of this text, or what is left of one of the process before; NULL without memory. */
+struct listener *server_find_listener(struct server *server, struct slice text);
 
 /* Serves until a signal stops it. 0 or -errno. */
 int server_run(struct server *server);
 
 /* It ends with this turn. */
 void server_stop(struct server *server);
+
+/* It is replaced by the program on disk when this turn ends. */
+void server_replace(struct server *server);
 
 /* Nobody more is let in. */
 void server_close_listeners(struct server *server);

@@ -5,11 +5,13 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "os/listener.h"
 #include "os/log.h"
+#include "os/parcel.h"
 #include "os/supervisor.h"
 #include "server/server.h"
 
@@ -32,7 +34,6 @@ static const char *missing_role(const char *name)
 	static const char *const roles[][2] = {
 		{"http", "monitoring"},
 		{"ws", "WebSocket"},
-		{"parcel", "hand-over of connections"},
 	};
 
 	for (size_t at = 0; at < sizeof(roles) / sizeof(roles[0]); at++)
@@ -55,8 +56,19 @@ static int adopt(struct server *server, int fd, const char *name, char why[SOCKE
 			    "inherited descriptor %d%s%s%s is %s: minats needs a listening stream "
 			    "socket (in a socket unit: ListenStream=, Accept=no)",
 			    fd, *name ? " (\"" : "", name, *name ? "\")" : "", problem);
-	if (server_add_listener(server, fd, true) < 0)
+	if (server_add_listener(server, fd, NULL) < 0)
 		return fail(why, "out of memory");
+	return 0;
+}
+
+/* The connections of the process before us. */
+static int adopt_parcel(struct server *server, int fd, char why[SOCKETS_WHY])
+{
+	if (!parcel_is_one(fd))
+		return fail(why,
+			    "inherited descriptor %d is named \"" HANDOVER_NAME "\", but is not "
+			    "one: give the socket another name (FileDescriptorName=)", fd);
+	handover_add(server, fd);
 	return 0;
 }
 
@@ -75,22 +87,47 @@ static int adopt_all(struct server *server, const struct supervisor_socket *sock
 {
 	int error = 0;
 
-	for (int at = 0; at < count && error == 0; at++)
-		error = adopt(server, sockets[at].fd, sockets[at].name, why);
-	if (error == 0)
-		say_without_effect(server);
+	for (int at = 0; at < count && error == 0; at++) {
+		if (strcmp(sockets[at].name, HANDOVER_NAME) == 0)
+			error = adopt_parcel(server, sockets[at].fd, why);
+		else
+			error = adopt(server, sockets[at].fd, sockets[at].name, why);
+	}
+	return error;
+}
+
+/* What a supervisor had given to the process before, which this one has replaced. */
+static int adopt_inherited(struct server *server, char why[SOCKETS_WHY])
+{
+	struct handover *handover = &server->handover;
+	int error = 0;
+
+	handover_begin(server);
+	for (uint32_t at = 0; at < handover->listener_count && error == 0; at++) {
+		struct inheritance *listener = &handover->listeners[at];
+
+		if (!listener->adopted)
+			continue;
+		error = adopt(server, listener->fd, "", why);
+		listener->fd = -1;
+	}
 	return error;
 }
 
 static int open_one(struct server *server, const char *option, const char *host, int port,
 		    char why[SOCKETS_WHY])
 {
+	char where[LISTENER_WHERE];
 	char problem[256];
-	int fd = listener_open(host, (uint16_t)(port < 0 ? 0 : port), problem);
+	int fd;
 
+	snprintf(where, sizeof(where), "%s %d", host, port);
+	fd = handover_claim(server, where);
+	if (fd < 0)
+		fd = listener_open(host, (uint16_t)(port < 0 ? 0 : port), problem);
 	if (fd < 0)
 		return fail(why, "option %s: cannot %s", option, problem);
-	if (server_add_listener(server, fd, false) < 0)
+	if (server_add_listener(server, fd, where) < 0)
 		return fail(why, "out of memory");
 	return 0;
 }
@@ -131,7 +168,9 @@ int sockets_check(const struct options *options, char why[SOCKETS_WHY])
 {
 	char problem[256];
 
-	if (!options->inetd || listener_is_usable(STDIN_FILENO, problem))
+	/* Who takes over from another process finds it there. */
+	if (!options->inetd || getenv(HANDOVER_ENVIRONMENT) ||
+	    listener_is_usable(STDIN_FILENO, problem))
 		return 0;
 	return fail(why,
 		    "option --inetd: standard input (fd 0) is %s: minats needs the listening "
@@ -162,12 +201,19 @@ int sockets_open(struct server *server, char why[SOCKETS_WHY])
 	struct supervisor_socket sockets[SOCKETS_MAX];
 	int count;
 
-	if (server->options->inetd)
-		return adopt_standard_input(server, why);
+	handover_add_from_environment(server);
 	count = supervisor_sockets(sockets, SOCKETS_MAX);
 	if (count < 0)
 		return fail(why, "inherited descriptors: %s", strerror(-count));
-	if (count > 0)
-		return adopt_all(server, sockets, count, why);
+	if (adopt_all(server, sockets, count, why))
+		return 1;
+	if (list_is_empty(&server->listeners) && adopt_inherited(server, why))
+		return 1;
+	if (!list_is_empty(&server->listeners)) {
+		say_without_effect(server);
+		return 0;
+	}
+	if (server->options->inetd)
+		return adopt_standard_input(server, why);
 	return open_given(server, why);
 }

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/client_state.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "broker/router.h"
+#include "os/listener.h"
+#include "os/parcel.h"
+#include "server/client.h"
+#include "server/handover_format.h"
+#include "server/server.h"
+
+static const struct {
+	int family;
+	uint64_t tag;
+} families[] = {{AF_UNIX, 0}, {AF_INET, 4}, {AF_INET6, 6}};
+
+enum { FAMILIES = sizeof(families) / sizeof(families[0]) };
+
+/* Saving. */
+
+static void save_peer(const struct peer *peer, struct tags_writer *writer)
+{
+	for (size_t at = 0; at < FAMILIES; at++)
+		if (families[at].family == peer->family)
+			tags_put_number(writer, CLIENT_TAG_FAMILY, families[at].tag);
+	tags_put(writer, CLIENT_TAG_ADDRESS,
+		 (struct slice){(const char *)peer->bytes, sizeof(peer->bytes)});
+	tags_put_number(writer, CLIENT_TAG_PORT, peer->port);
+}
+
+static uint64_t stage_of(const struct client *client)
+{
+	switch (client->state) {
+	case CLIENT_FLUSHING:
+		return STAGE_FLUSHING;
+	case CLIENT_LINGERING:
+		return STAGE_LINGERING;
+	default:
+		return STAGE_OPEN;
+	}
+}
+
+static void save_times(const struct client *client, struct tags_writer *writer)
+{
+	tags_put_number(writer, CLIENT_TAG_PING_DUE, client->ping_due_ms);
+	tags_put_number(writer, CLIENT_TAG_LAST_IN, client->last_in_ms);
+	tags_put_number(writer, CLIENT_TAG_RTT_STARTED, client->rtt_started_ms);
+	tags_put_number(writer, CLIENT_TAG_PINGS_OUT, client->pings_out);
+	tags_put_number(writer, CLIENT_TAG_DEADLINE, client->deadline_ms);
+	if (client->deadline_bytes > client->written)
+		tags_put_number(writer, CLIENT_TAG_DEADLINE_BYTES,
+				client->deadline_bytes - client->written);
+}
+
+int client_save(const struct client *client, struct state_payloads *payloads,
+		struct tags_writer *writer)
+{
+	uint64_t flags = 0;
+	size_t start;
+	int error;
+
+	flags |= client->has_rtt ? CLIENT_FLAG_HAS_RTT : 0;
+	flags |= client->input_ended ? CLIENT_FLAG_INPUT_ENDED : 0;
+	tags_put_number(writer, CLIENT_TAG_COOKIE, parcel_cookie(client->stream.fd));
+	tags_put_number(writer, CLIENT_TAG_CID, client->cid);
+	save_peer(&client->peer, writer);
+	tags_put(writer, CLIENT_TAG_LISTENER, slice_of(client->listener->text));
+	tags_put_number(writer, CLIENT_TAG_STATE, stage_of(client));
+	tags_put_number(writer, CLIENT_TAG_FLAGS, flags);
+	save_times(client, writer);
+	if (client->rest)
+		tags_put(writer, CLIENT_TAG_REST,
+			 (struct slice){client->rest->bytes, client->rest->end});
+	start = tags_begin(writer, CLIENT_TAG_SESSION);
+	error = state_save(&client->session, payloads, writer);
+	tags_end(writer, start);
+	return error;
+}
+
+/* Loading. */
+
+/* The last field of each tag; those that nobody knows are skipped. */
+static bool split(struct slice fields, struct slice values[CLIENT_TAG_SESSION + 1])
+{
+	struct tags_field field;
+	enum tags_answer answer;
+
+	while ((answer = tags_next(&fields, &field)) == TAGS_FIELD)
+		if (field.tag <= CLIENT_TAG_SESSION)
+			values[field.tag] = field.value;
+	return answer == TAGS_END;
+}
+
+static bool load_peer(const struct slice *values, struct peer *peer)
+{
+	uint64_t tag = tags_number(values[CLIENT_TAG_FAMILY]);
+	struct slice bytes = values[CLIENT_TAG_ADDRESS];
+	size_t at = 0;
+
+	while (at < FAMILIES && families[at].tag != tag)
+		at++;
+	if (at == FAMILIES || bytes.length != sizeof(peer->bytes))
+		return false;
+	*peer = (struct peer){.family = (uint8_t)families[at].family,
+			      .port = (uint16_t)tags_number(values[CLIENT_TAG_PORT])};
+	memcpy(peer->bytes, bytes.bytes, bytes.length);
+	return true;
+}
+
+static bool load_rest(struct client *client, struct slice rest)
+{
+	if (rest.length == 0)
+		return true;
+	client->rest = pool_take_chunk(&client->server->pool, rest.length, false);
+	if (!client->rest)
+		return false;
+	memcpy(client->rest->bytes, rest.bytes, rest.length);
+	client->rest->end = (uint32_t)rest.length;
+	return true;
+}
+
+static bool load_stage(struct client *client, uint64_t stage)
+{
+	static const uint8_t states[] = {
+		[STAGE_OPEN] = CLIENT_OPEN,
+		[STAGE_FLUSHING] = CLIENT_FLUSHING,
+		[STAGE_LINGERING] = CLIENT_LINGERING,
+	};
+
+	if (stage >= sizeof(states))
+		return false;
+	client->state = states[stage];
+	return true;
+}
+
+static void load_times(struct client *client, const struct slice *values)
+{
+	uint64_t flags = tags_number(values[CLIENT_TAG_FLAGS]);
+
+	client->cid = tags_number(values[CLIENT_TAG_CID]);
+	client->ping_due_ms = tags_number(values[CLIENT_TAG_PING_DUE]);
+	client->last_in_ms = tags_number(values[CLIENT_TAG_LAST_IN]);
+	client->rtt_started_ms = tags_number(values[CLIENT_TAG_RTT_STARTED]);
+	client->pings_out = (uint32_t)tags_number(values[CLIENT_TAG_PINGS_OUT]);
+	client->deadline_ms = tags_number(values[CLIENT_TAG_DEADLINE]);
+	client->deadline_bytes = tags_number(values[CLIENT_TAG_DEADLINE_BYTES]);
+	client->has_rtt = flags & CLIENT_FLAG_HAS_RTT;
+	client->input_ended = flags & CLIENT_FLAG_INPUT_ENDED;
+}
+
+static const char *load(struct client *client, const struct state_source *source,
+			const struct slice *values)
+{
+	load_times(client, values);
+	if (!load_stage(client, tags_number(values[CLIENT_TAG_STATE])))
+		return "their state is not understood";
+	if (state_load(&client->session, source, values[CLIENT_TAG_SESSION]) &&
+	    load_rest(client, values[CLIENT_TAG_REST]))
+		return NULL;
+	if (client->session.outbox.overflowed)
+		return "more is waiting for them than max_pending allows";
+	return "their state is damaged, or there is no memory for it";
+}
+
+bool client_load(struct server *server, int fd, const struct state_source *source,
+		 struct slice fields, const char **why)
+{
+	struct slice values[CLIENT_TAG_SESSION + 1] = {0};
+	struct listener *listener;
+	struct client *client;
+	struct peer peer;
+
+	*why = NULL;
+	if (!split(fields, values) || !load_peer(values, &peer))
+		*why = "their state is damaged";
+	else if (values[CLIENT_TAG_COOKIE].length > 0 &&
+		 tags_number(values[CLIENT_TAG_COOKIE]) != parcel_cookie(fd))
+		*why = "their sockets are not those that they should be";
+	else if (!(listener = server_find_listener(server, values[CLIENT_TAG_LISTENER])))
+		*why = "out of memory";
+	if (*why) {
+		close(fd);
+		return false;
+	}
+	client = client_make(server, listener, fd, &peer);
+	if (!client) {
+		*why = "out of memory";
+		return false;
+	}
+	*why = load(client, source, values);
+	if (*why)
+		client_free(client);
+	else
+		client_go_on(client);
+	return !*why;
+}

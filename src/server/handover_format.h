@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What stands in the records of a hand-over, for handover_pack.c and handover_unpack.c.
+ *
+ * How to change it: as broker/state.h says. A tag never changes its meaning; a new field has one
+ * when it is missing.
+ */
+#pragma once
+
+#define HANDOVER_FORMAT "minats hand-over"
+
+/* In the record itself. */
+enum record_tag {
+	RECORD_FORMAT = 1,        /* HANDOVER_FORMAT */
+	RECORD_VERSION = 2,
+	RECORD_READABLE_FROM = 3, /* the oldest version that can read it */
+	RECORD_GENERATION = 4,    /* the same in all records of a parcel, and in no other */
+	RECORD_INDEX = 5,         /* counted from 0; the first is 0 and not written */
+	RECORD_KIND = 6,          /* record_kind */
+	RECORD_SOCKETS = 7,       /* descriptors behind those of the files */
+	RECORD_CHECKSUM = 8,      /* tags_checksum() of the first file's contents */
+};
+
+enum record_kind {
+	RECORD_SERVER = 1,  /* files: server_tag, payload_tag; sockets: listeners, in their order */
+	RECORD_CLIENTS = 2, /* file: fields CLIENTS_CLIENT; sockets: theirs, in that order */
+	RECORD_END = 3,     /* no file */
+};
+
+enum server_tag {
+	SERVER_TAG_ID = 1,
+	SERVER_TAG_STARTED = 2,      /* seconds since 1970 */
+	SERVER_TAG_LAST_CID = 3,
+	SERVER_TAG_IN_MESSAGES = 4,
+	SERVER_TAG_OUT_MESSAGES = 5,
+	SERVER_TAG_PID = 6,
+	SERVER_TAG_PROGRAM = 7,      /* its version */
+	SERVER_TAG_LISTENER = 8,     /* fields: listener_tag; any number of times */
+};
+
+/* The checksum of the bytes that follow it; payloads are numbered from 1 on. */
+enum payload_tag { PAYLOAD_CHECKSUM = 1, PAYLOAD_BYTES = 2 };
+
+enum clients_tag { CLIENTS_CLIENT = 1 }; /* fields: client_tag */
+
+enum { SERVER_FILES = 2, CLIENTS_FILES = 1 };
+
+enum listener_tag { LISTENER_TAG_ADOPTED = 1, LISTENER_TAG_WHERE = 2 };
+
+enum client_tag {
+	CLIENT_TAG_COOKIE = 1,   /* parcel_cookie() of its socket; missing: not known */
+	CLIENT_TAG_CID = 2,
+	CLIENT_TAG_FAMILY = 3,   /* 0: a Unix socket; 4, 6 */
+	CLIENT_TAG_ADDRESS = 4,  /* the bytes of struct peer */
+	CLIENT_TAG_PORT = 5,
+	CLIENT_TAG_LISTENER = 6, /* its text */
+	CLIENT_TAG_STATE = 7,    /* client_stage */
+	CLIENT_TAG_FLAGS = 8,    /* client_flag */
+	/* Times are those of the machine's monotonic clock, in milliseconds. */
+	CLIENT_TAG_PING_DUE = 9,
+	CLIENT_TAG_LAST_IN = 10,
+	CLIENT_TAG_RTT_STARTED = 11,
+	CLIENT_TAG_PINGS_OUT = 12,
+	CLIENT_TAG_DEADLINE = 13,
+	CLIENT_TAG_DEADLINE_BYTES = 14, /* still to be written until then */
+	CLIENT_TAG_REST = 15,    /* input that was read, but not yet dealt with */
+	CLIENT_TAG_SESSION = 16, /* broker/state.h */
+};
+
+enum client_stage { STAGE_OPEN = 0, STAGE_FLUSHING = 1, STAGE_LINGERING = 2 };
+
+enum client_flag { CLIENT_FLAG_HAS_RTT = 1 << 0, CLIENT_FLAG_INPUT_ENDED = 1 << 1 };

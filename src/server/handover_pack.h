@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Puts all there is to hand over into a parcel. Changes nothing that anybody could notice, so that
+ * the server can go on if it comes to nothing.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct server;
+
+/*
+ * `packed`: so many of the clients that can move at all, from the front of server.clients on, are
+ * in the parcel, all if nothing went wrong. Listening sockets of a supervisor's only
+ * `with_adopted`. 0 or -errno; -EPIPE: nobody holds the other end.
+ */
+int handover_pack(const struct server *server, int end, bool with_adopted, uint64_t *packed);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/upgrade.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "os/log.h"
+#include "os/parcel.h"
+#include "os/trial.h"
+#include "server/server.h"
+
+enum { TRIAL_MS = 10000, WHY = 64 };
+
+void upgrade_fail(struct server *server, const char *why)
+{
+	log_write(server->log, LOG_LEVEL_ERROR, NULL,
+		  "This process is not replaced by %s, and goes on: %s", server->options->argv[0],
+		  why);
+}
+
+static void on_patience(struct timer *timer)
+{
+	trial_stop(container_of(timer, struct upgrade, patience)->trial);
+}
+
+void upgrade_init(struct upgrade *upgrade)
+{
+	*upgrade = (struct upgrade){.patience = {.expired = on_patience}};
+}
+
+/* Not every system has what it takes. */
+static int try_parcel(void)
+{
+	int ends[2];
+	int error = parcel_new(ends);
+
+	if (error < 0)
+		return error;
+	close(ends[0]);
+	close(ends[1]);
+	return 0;
+}
+
+void upgrade_begin(struct server *server)
+{
+	struct upgrade *upgrade = &server->upgrade;
+	pid_t pid;
+	int error;
+
+	if (upgrade->trial)
+		return;
+	error = try_parcel();
+	if (error < 0) {
+		upgrade_fail(server, strerror(-error));
+		return;
+	}
+	pid = trial_start(server->options->argv);
+	if (pid < 0) {
+		upgrade_fail(server, strerror(-pid));
+		return;
+	}
+	upgrade->trial = pid;
+	(void)loop_set_timer(&server->loop, &upgrade->patience, server->loop.now_ms + TRIAL_MS);
+}
+
+void upgrade_go_on(struct server *server)
+{
+	struct upgrade *upgrade = &server->upgrade;
+	enum trial_answer answer;
+	char why[WHY];
+
+	if (!upgrade->trial)
+		return;
+	answer = trial_ask(upgrade->trial, why);
+	if (answer == TRIAL_RUNS)
+		return;
+	upgrade->trial = 0;
+	loop_cancel_timer(&server->loop, &upgrade->patience);
+	if (answer == TRIAL_GOOD)
+		server_replace(server);
+	else
+		upgrade_fail(server, why);
+}
