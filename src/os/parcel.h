@@ -48,6 +48,3 @@ int parcel_file_new(void); /* the descriptor or -errno */
 int parcel_file_append(int fd, struct slice bytes); /* 0 or -errno */
 int parcel_file_seal(int fd); /* 0 or -errno */
 int parcel_file_read(int fd, struct buf *out); /* 0 or -errno; -EPERM: not sealed */
-
-/* A number that no other socket of this machine has; 0: not known. */
-uint64_t parcel_cookie(int fd);

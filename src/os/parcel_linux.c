@@ -148,11 +148,3 @@ int parcel_file_read(int fd, struct buf *out)
 	error = buf_reserve(out, (size_t)status.st_size);
 	return error < 0 ? error : read_all(fd, out, (size_t)status.st_size);
 }
-
-uint64_t parcel_cookie(int fd)
-{
-	uint64_t cookie = 0;
-	socklen_t length = sizeof(cookie);
-
-	return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) < 0 ? 0 : cookie;
-}

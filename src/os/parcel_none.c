@@ -49,9 +49,3 @@ int parcel_file_read(int fd, struct buf *out)
 	(void)fd, (void)out;
 	return -ENOSYS;
 }
-
-uint64_t parcel_cookie(int fd)
-{
-	(void)fd;
-	return 0;
-}

@@ -7,7 +7,6 @@
 
 #include "broker/router.h"
 #include "os/listener.h"
-#include "os/parcel.h"
 #include "server/client.h"
 #include "server/handover_format.h"
 #include "server/server.h"
@@ -64,7 +63,6 @@ int client_save(const struct client *client, struct state_payloads *payloads,
 
 	flags |= client->has_rtt ? CLIENT_FLAG_HAS_RTT : 0;
 	flags |= client->input_ended ? CLIENT_FLAG_INPUT_ENDED : 0;
-	tags_put_number(writer, CLIENT_TAG_COOKIE, parcel_cookie(client->stream.fd));
 	tags_put_number(writer, CLIENT_TAG_CID, client->cid);
 	save_peer(&client->peer, writer);
 	tags_put(writer, CLIENT_TAG_LISTENER, slice_of(client->listener->text));
@@ -176,9 +174,6 @@ bool client_load(struct server *server, int fd, const struct state_source *sourc
 	*why = NULL;
 	if (!split(fields, values) || !load_peer(values, &peer))
 		*why = "their state is damaged";
-	else if (values[CLIENT_TAG_COOKIE].length > 0 &&
-		 tags_number(values[CLIENT_TAG_COOKIE]) != parcel_cookie(fd))
-		*why = "their sockets are not those that they should be";
 	else if (!(listener = server_find_listener(server, values[CLIENT_TAG_LISTENER])))
 		*why = "out of memory";
 	if (*why) {

@@ -48,23 +48,22 @@ enum { SERVER_FILES = 2, CLIENTS_FILES = 1 };
 enum listener_tag { LISTENER_TAG_ADOPTED = 1, LISTENER_TAG_WHERE = 2 };
 
 enum client_tag {
-	CLIENT_TAG_COOKIE = 1,   /* parcel_cookie() of its socket; missing: not known */
-	CLIENT_TAG_CID = 2,
-	CLIENT_TAG_FAMILY = 3,   /* 0: a Unix socket; 4, 6 */
-	CLIENT_TAG_ADDRESS = 4,  /* the bytes of struct peer */
-	CLIENT_TAG_PORT = 5,
-	CLIENT_TAG_LISTENER = 6, /* its text */
-	CLIENT_TAG_STATE = 7,    /* client_stage */
-	CLIENT_TAG_FLAGS = 8,    /* client_flag */
+	CLIENT_TAG_CID = 1,
+	CLIENT_TAG_FAMILY = 2,   /* 0: a Unix socket; 4, 6 */
+	CLIENT_TAG_ADDRESS = 3,  /* the bytes of struct peer */
+	CLIENT_TAG_PORT = 4,
+	CLIENT_TAG_LISTENER = 5, /* its text */
+	CLIENT_TAG_STATE = 6,    /* client_stage */
+	CLIENT_TAG_FLAGS = 7,    /* client_flag */
 	/* Times are those of the machine's monotonic clock, in milliseconds. */
-	CLIENT_TAG_PING_DUE = 9,
-	CLIENT_TAG_LAST_IN = 10,
-	CLIENT_TAG_RTT_STARTED = 11,
-	CLIENT_TAG_PINGS_OUT = 12,
-	CLIENT_TAG_DEADLINE = 13,
-	CLIENT_TAG_DEADLINE_BYTES = 14, /* still to be written until then */
-	CLIENT_TAG_REST = 15,    /* input that was read, but not yet dealt with */
-	CLIENT_TAG_SESSION = 16, /* broker/state.h */
+	CLIENT_TAG_PING_DUE = 8,
+	CLIENT_TAG_LAST_IN = 9,
+	CLIENT_TAG_RTT_STARTED = 10,
+	CLIENT_TAG_PINGS_OUT = 11,
+	CLIENT_TAG_DEADLINE = 12,
+	CLIENT_TAG_DEADLINE_BYTES = 13, /* still to be written until then */
+	CLIENT_TAG_REST = 14,    /* input that was read, but not yet dealt with */
+	CLIENT_TAG_SESSION = 15, /* broker/state.h */
 };
 
 enum client_stage { STAGE_OPEN = 0, STAGE_FLUSHING = 1, STAGE_LINGERING = 2 };

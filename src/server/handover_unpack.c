@@ -94,6 +94,12 @@ static bool read_file(struct unpacked *unpacked, const char **why)
 		*why = "their state is damaged";
 		return false;
 	}
+	/* The kernel keeps their order, but some may not be there at all. */
+	if (!unpacked->parcel.cut && unpacked->kind == RECORD_CLIENTS &&
+	    unpacked->parcel.count != unpacked->sockets + CLIENTS_FILES) {
+		*why = "nobody knows which socket is whose";
+		return false;
+	}
 	return true;
 }
 
