@@ -141,7 +141,13 @@ $(BUILD)/tests/tools/countalloc.so: tests/tools/countalloc.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(WERROR) -O2 -shared -fPIC -o $@ $< -ldl
 
-tools: $(BUILD)/tests/tools/countalloc.so
+$(BUILD)/tests/handover/%: $(BUILD)/tests/handover/%.o
+	$(CC) $(CFLAGS) $(HARDENING_LINK) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
+
+# What stands through restarts of the broker, and what these are measured with.
+HANDOVER = $(BUILD)/tests/handover/crowd
+
+tools: $(BUILD)/tests/tools/countalloc.so $(HANDOVER)
 
 # For tests/portable.sh and tests/run: what this configuration compiles, and the unit tests.
 sources:
