@@ -128,11 +128,17 @@ struct crowd {
 
 /* -------------------------------------------------------------------------------- failure ---- */
 
+/* In one line, whatever is quoted in it. */
 __attribute__((format(printf, 1, 0), noreturn))
 static void give_up(const char *format, va_list arguments)
 {
-	vprintf(format, arguments);
-	putchar('\n');
+	char why[512];
+
+	vsnprintf(why, sizeof(why), format, arguments);
+	for (char *at = why; *at; at++)
+		if ((unsigned char)*at < ' ')
+			*at = '|';
+	puts(why);
 	fflush(stdout);
 	_exit(1);
 }
