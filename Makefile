@@ -145,7 +145,7 @@ $(BUILD)/tests/handover/%: $(BUILD)/tests/handover/%.o
 	$(CC) $(CFLAGS) $(HARDENING_LINK) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
 # What stands through restarts of the broker, and what is measured beside it.
-HANDOVER_systemd = stub premain.so
+HANDOVER_systemd = stub launch premain.so
 HANDOVER = crowd $(HANDOVER_$(SUPERVISOR))
 
 tools: $(BUILD)/tests/tools/countalloc.so $(HANDOVER:%=$(BUILD)/tests/handover/%)

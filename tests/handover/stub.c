@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What minats is measured against: the least that can stand in its place. The same unit, the same
- * libraries; takes its socket from the supervisor, says READY=1, accepts, writes a line to each client
- * and forgets it. SIGTERM ends it, as it ends who does nothing about it.
+ * libraries; takes its socket from the supervisor, says READY=1, accepts, writes a line to each client,
+ * and closes it. SIGTERM ends it, as it ends who does nothing about it.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 static int fail(const char *what)
 {
@@ -34,8 +35,11 @@ int main(void)
 	sd_notify(0, "READY=1");
 	while (epoll_wait(poller, &event, 1, -1) == 1) {
 		client = accept4(SD_LISTEN_FDS_START, NULL, NULL, SOCK_CLOEXEC);
-		if (client >= 0)
-			send(client, line, strlen(line), MSG_NOSIGNAL);
+		if (client < 0)
+			continue;
+		send(client, line, strlen(line), MSG_NOSIGNAL);
+		/* To keep thousands of them would make its end slow. */
+		close(client);
 	}
 	return fail("stub: epoll_wait");
 }

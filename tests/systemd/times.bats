@@ -8,7 +8,7 @@ load lib.bash
 setup_file() {
 	machine_boot
 	[[ -n $MACHINE_OBSTACLE ]] || machine_install_tool "$ROOT/tests/handover/times" \
-		"${MINATS%/*}"/tests/handover/{crowd,stub,premain.so}
+		"${MINATS%/*}"/tests/handover/{crowd,stub,launch,premain.so}
 }
 
 teardown_file() {
