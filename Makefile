@@ -136,12 +136,19 @@ fuzz: $(FUZZERS:%=$(BUILD)/tests/fuzz/%)
 			$(BUILD)/tests/fuzz/$$fuzzer.log) runs, nothing found"; \
 	done
 
-# Counts the broker's allocations from inside, for tests/allocations.bats.
-$(BUILD)/tests/tools/countalloc.so: tests/tools/countalloc.c $(BUILD)/flags
+# Preloaded: tools/countalloc.c counts the broker's allocations, handover/premain.c the time to READY=1.
+$(BUILD)/tests/%.so: tests/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(WERROR) -O2 -shared -fPIC -o $@ $< -ldl
 
-tools: $(BUILD)/tests/tools/countalloc.so
+$(BUILD)/tests/handover/%: $(BUILD)/tests/handover/%.o
+	$(CC) $(CFLAGS) $(HARDENING_LINK) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
+
+# What stands through restarts of the broker, and what is measured beside it.
+HANDOVER_systemd = stub launch premain.so
+HANDOVER = crowd $(HANDOVER_$(SUPERVISOR))
+
+tools: $(BUILD)/tests/tools/countalloc.so $(HANDOVER:%=$(BUILD)/tests/handover/%)
 
 # For tests/portable.sh and tests/run: what this configuration compiles, and the unit tests.
 sources:

@@ -9,6 +9,7 @@
 #     machine_show            from teardown(): after a failure, the console and the journal
 #     machine COMMAND...      runs in it as root, not longer than LIMIT_S
 #     machine_write FILE      standard input becomes this file of it
+#     machine_install_tool FILE...  programs that the cases run in it, into its PATH
 #     machine_await COMMAND...  runs it there until it succeeds
 #     machine_talk [LINE...]  LINEs, each with CRLF, to its MACHINE_ADDRESS (127.0.0.1 4222), then the end of
 #                             input; all that came back, without CRs, in ANSWER
@@ -205,6 +206,15 @@ machine() {
 # shellcheck disable=SC2016 # for the inner shell
 machine_write() {
 	machine sh -c 'mkdir -p "$(dirname "$1")" && cat >"$1"' sh "$1"
+}
+
+# The folder they come from may well be one that is not to be seen in there, as /tmp.
+machine_install_tool() {
+	local file
+	for file; do
+		machine_write "/usr/local/bin/${file##*/}" <"$file"
+		machine chmod +x "/usr/local/bin/${file##*/}"
+	done
 }
 
 machine_talk() {

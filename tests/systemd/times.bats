@@ -1,0 +1,28 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# How fast minats starts and is restarted, beside a stub in the very same unit; tests/handover/times has the rest.
+
+load lib.bash
+
+setup_file() {
+	machine_boot
+	[[ -n $MACHINE_OBSTACLE ]] || machine_install_tool "$ROOT/tests/handover/times" \
+		"${MINATS%/*}"/tests/handover/{crowd,stub,launch,premain.so}
+}
+
+teardown_file() {
+	machine_leave
+}
+
+@test "it starts and is restarted hardly slower than a stub" {
+	machine_need
+	local table status=0
+	table=$(LIMIT_S=300 machine times --check 2>&1) || status=$?
+	# The table is wanted whatever the outcome.
+	sed 's/^/# /' <<<"$table" >&3
+	((status == 0)) || {
+		machine_show
+		fail "times ended with $status"
+	}
+}
