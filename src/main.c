@@ -4,7 +4,8 @@
  *
  *   main.c    options → log → sockets → server
  *   server/   a client is a connected socket; the server owns the loop, the router and the clients.
- *             options, sockets, files: how it begins; status, lame_duck, client_log: what it tells
+ *             options, sockets, files: how it begins; status, lame_duck, client_log: what it tells;
+ *             idle: when nobody needs it
  *   broker/   a session is one client's conversation; router, trie, sub and outbox carry a message
  *             from its publisher to its receivers, in a pool's memory. No sockets here
  *   proto/    the wire: parser, writer, handshake, subject, utf8, fault. No sockets here either

@@ -126,6 +126,7 @@ int server_init(struct server *server, const struct options *options, struct log
 	init_lists(server);
 	status_init(&server->status);
 	lame_duck_init(&server->lame_duck);
+	idle_init(&server->idle);
 	init_limits(server);
 	pool_init(&server->pool, (size_t)options->max_pending);
 	error = random_fill(seeds, sizeof(seeds));
@@ -309,6 +310,7 @@ static void end_turn(struct server *server)
 	free_dead(server);
 	plan_trim(server);
 	status_plan(server);
+	idle_plan(server);
 }
 
 /* What nobody has needed for a while, and what clients left behind, is given back. */
@@ -342,6 +344,7 @@ int server_start(struct server *server)
 		return error;
 	for_each_listener(server, log_start);
 	status_ready(server);
+	idle_plan(server);
 	log_write(server->log, LOG_LEVEL_INFO, NULL, "Server is ready");
 	return 0;
 }

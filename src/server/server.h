@@ -12,6 +12,7 @@
 #include "broker/trace.h"
 #include "os/address.h"
 #include "os/loop.h"
+#include "server/idle.h"
 #include "server/lame_duck.h"
 #include "server/options.h"
 #include "server/status.h"
@@ -41,6 +42,7 @@ struct server {
 	struct timer trim;
 	struct status status;
 	struct lame_duck lame_duck;
+	struct idle idle;
 	struct buf info;       /* the part of INFO that all clients get */
 	const char *advertised_host; /* NULL: the listener's */
 	char advertised_text[ADDRESS_TEXT];

@@ -118,6 +118,10 @@ static int open_given(struct server *server, char why[SOCKETS_WHY])
 	const char *given;
 	int error = 0;
 
+	if (options->exit_idle_ms)
+		return fail(why,
+			    "option --exit-idle-time: nobody would start minats again for the next "
+			    "client; the socket has to come from systemd or inetd");
 	for (uint32_t at = 0; at < options->listen_count && error == 0; at++)
 		error = open_where(server, options->listen[at], why);
 	if (options->listen_count > 0)
