@@ -36,7 +36,7 @@ PROTO = fault handshake parser subject utf8 writer
 BROKER = outbox pool router session sub trie
 OS = accept_$(ACCEPT) address clock listener log log_lines $(LOG_$(SUPERVISOR)) loop \
 	memory_$(MEMORY) poller_$(POLLER) random signals stream_plain supervisor_$(SUPERVISOR)
-SERVER = client client_log files idle lame_duck options server sockets status
+SERVER = client client_log files idle lame_duck options sandbox server sockets status
 SOURCES = src/main.c $(BASE:%=src/base/%.c) $(PROTO:%=src/proto/%.c) \
 	$(BROKER:%=src/broker/%.c) $(OS:%=src/os/%.c) $(SERVER:%=src/server/%.c)
 OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)

@@ -11,6 +11,7 @@
 #include "os/listener.h"
 #include "os/log.h"
 #include "os/supervisor.h"
+#include "server/sandbox.h"
 #include "server/server.h"
 
 enum { SOCKETS_MAX = 64 };
@@ -88,8 +89,10 @@ static int open_one(struct server *server, const char *option, const char *host,
 	char problem[256];
 	int fd = listener_open(host, (uint16_t)(port < 0 ? 0 : port), problem);
 
-	if (fd < 0)
-		return fail(why, "option %s: cannot %s", option, problem);
+	if (fd < 0) {
+		fail(why, "option %s: cannot %s", option, problem);
+		return sandbox_explain(server->options, fd, why);
+	}
 	if (server_add_listener(server, fd, false) < 0)
 		return fail(why, "out of memory");
 	return 0;
@@ -173,5 +176,5 @@ int sockets_open(struct server *server, char why[SOCKETS_WHY])
 		return fail(why, "inherited descriptors: %s", strerror(-count));
 	if (count > 0)
 		return adopt_all(server, sockets, count, why);
-	return open_given(server, why);
+	return open_given(server, why) ? 1 : sandbox_check(server, why);
 }
