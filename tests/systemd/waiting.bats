@@ -91,7 +91,9 @@ while_broken() {
 	hammer_waits
 	[[ $(show ActiveState) != active ]] || fail 'it runs' || return
 	[[ $(show ActiveState minats.socket) == active ]] || fail "the socket is $(show ActiveState minats.socket)" || return
+	# Again and again, but not in a frenzy.
 	(($(show NRestarts) >= HAMMER_SECONDS / 4)) || fail "tried only $(show NRestarts) times" || return
+	(($(show NRestarts) <= HAMMER_SECONDS + 10)) || fail "tried $(show NRestarts) times" || return
 	"${@:2}"
 	hammer_result || return
 	((COUNT[served] == COUNT[connects])) || fail "served: ${COUNT[served]} of ${COUNT[connects]}" || return
