@@ -38,8 +38,8 @@ BROKER = outbox pool router session state sub trie
 OS = accept_$(ACCEPT) address clock listener log log_lines $(LOG_$(SUPERVISOR)) loop \
 	memory_$(MEMORY) parcel_$(PARCEL) poller_$(POLLER) random signals stream_plain \
 	supervisor_$(SUPERVISOR) trial
-SERVER = client client_log client_state files handover handover_pack handover_unpack lame_duck \
-	options server sockets status upgrade
+SERVER = client client_log client_state files handover handover_pack handover_unpack idle \
+	lame_duck options sandbox server sockets status upgrade
 SOURCES = src/main.c $(BASE:%=src/base/%.c) $(PROTO:%=src/proto/%.c) \
 	$(BROKER:%=src/broker/%.c) $(OS:%=src/os/%.c) $(SERVER:%=src/server/%.c)
 OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)

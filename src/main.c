@@ -4,7 +4,8 @@
  *
  *   main.c    options → log → sockets → server
  *   server/   a client is a connected socket; the server owns the loop, the router and the clients.
- *             options, sockets, files: how it begins; status, lame_duck, client_log: what it tells
+ *             options, sockets, sandbox, files: how it begins; status, lame_duck, client_log: what it tells;
+ *             idle: when nobody needs it
  *   broker/   a session is one client's conversation; router, trie, sub and outbox carry a message
  *             from its publisher to its receivers, in a pool's memory. No sockets here
  *   proto/    the wire: parser, writer, handshake, subject, utf8, fault. No sockets here either
@@ -80,9 +81,11 @@ static struct log *start_log(const struct options *options)
 	return log;
 }
 
+/* A line of `why` is a record. */
 static int fail(struct server *server, const char *why)
 {
-	log_write(server->log, LOG_LEVEL_FATAL, NULL, "%s", why);
+	for (; *why; why += strcspn(why, "\n"), why += *why == '\n')
+		log_write(server->log, LOG_LEVEL_FATAL, NULL, "%.*s", (int)strcspn(why, "\n"), why);
 	return EXIT_FAILURE;
 }
 

@@ -115,7 +115,7 @@ in_network() {
 
 @test "the man page tells of every option, and of no other" {
 	local told known
-	known=$("$MINATS" -h | sed -n 's/^  \(-[^ ].*\)/\1/p' | grep -oE '(^|, )--?[A-Za-z_]+' | tr -d ', ' | sort -u)
+	known=$("$MINATS" -h | sed -n 's/^  \(-[^ ].*\)/\1/p' | grep -oE '(^|, )--?[A-Za-z_-]+' | tr -d ', ' | sort -u)
 	told=$(sed -n 's/^\.It Fl/Fl/p' man/minats.8 | grep -oE 'Fl [^ ,]+' | sed 's/Fl /-/' | sort -u)
 	[[ -n $known && $known == "$told" ]] || fail "$(diff <(echo "$known") <(echo "$told"))"
 }

@@ -132,6 +132,12 @@ teardown() {
 	refuses inetd listen -- --inetd --listen 127.0.0.1:-1
 }
 
+@test "--exit-idle-time is refused where nobody starts it again" {
+	ours '--exit-idle-time'
+	refuses exit-idle-time 'start minats again' -- -a 127.0.0.1 -p -1 --exit-idle-time 5
+	refuses exit-idle-time '"never"' '0s to 86400s' -- --exit-idle-time never
+}
+
 @test "a name with a space is refused" {
 	refuses name -- -a 127.0.0.1 -p -1 --name 'a b'
 }

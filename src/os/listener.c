@@ -106,7 +106,7 @@ static int bind_to(const struct addrinfo *address, bool both_families)
 	return error;
 }
 
-static bool is_any(const char *host)
+bool listener_hears_all(const char *host)
 {
 	return !*host || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
 }
@@ -143,7 +143,7 @@ int listener_open(const char *host, uint16_t port, char why[256])
 
 	if (strncmp(host, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
 		return open_unix(host + strlen(UNIX_PREFIX), why);
-	if (!is_any(host))
+	if (!listener_hears_all(host))
 		return bind_host(host, port, AF_UNSPEC, false, why);
 	/* One IPv6 socket hears both; where there is no IPv6, IPv4 has to do. */
 	fd = bind_host(NULL, port, AF_INET6, true, why);
@@ -243,7 +243,7 @@ static void describe_inet(struct listener *listener, const struct sockaddr_stora
 
 	peer_ip(&own, listener->host);
 	listener->port = own.port;
-	listener->any_address = is_any(listener->host);
+	listener->any_address = listener_hears_all(listener->host);
 	if (listener->any_address)
 		strcpy(listener->host, "0.0.0.0");
 	own.family = listener->any_address ? AF_INET : own.family;

@@ -45,6 +45,9 @@ struct listener {
  */
 int listener_open(const char *host, uint16_t port, char why[256]);
 
+/* Does this host stand for all addresses? */
+bool listener_hears_all(const char *host);
+
 /* Is it a listening stream socket? If not, `why` says what it is instead. */
 bool listener_is_usable(int fd, char why[256]);
 

@@ -182,6 +182,9 @@ int loop_turn(struct loop *loop)
 {
 	int count = poller_wait(loop->poller, loop->events, LOOP_EVENTS, timeout_ms(loop));
 
+	/* Stopped and continued, say. What is ready still goes before what is due meanwhile. */
+	while (count == -EINTR)
+		count = poller_wait(loop->poller, loop->events, LOOP_EVENTS, 0);
 	loop->now_ms = clock_now_ms();
 	loop->has_more = false;
 	if (count < 0)

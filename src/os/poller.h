@@ -31,5 +31,5 @@ int poller_change(struct poller *poller, int fd, unsigned had, unsigned want, vo
 /* These signals come as events from now on, in this and all later threads. 0 or -errno. */
 int poller_watch_signals(struct poller *poller, const int *signals, size_t count);
 
-/* Waits at most so long (-1: for ever). The number of events, or -errno. */
+/* Waits at most so long (-1: for ever). The number of events, or -errno; -EINTR: wait again. */
 int poller_wait(struct poller *poller, struct poller_event *events, size_t most, int timeout_ms);

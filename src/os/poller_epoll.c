@@ -102,7 +102,7 @@ int poller_wait(struct poller *poller, struct poller_event *events, size_t most,
 	int count = epoll_wait(poller->fd, poller->events, most_here, timeout_ms);
 
 	if (count < 0)
-		return errno == EINTR ? 0 : -errno;
+		return -errno;
 	for (int at = 0; at < count; at++) {
 		events[at] = (struct poller_event){
 			.source = poller->events[at].data.ptr,

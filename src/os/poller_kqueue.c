@@ -97,7 +97,7 @@ int poller_wait(struct poller *poller, struct poller_event *events, size_t most,
 			   timeout_ms < 0 ? NULL : &timeout);
 
 	if (count < 0)
-		return errno == EINTR ? 0 : -errno;
+		return -errno;
 	for (int at = 0; at < count; at++)
 		events[at] = translate(&poller->events[at]);
 	return count;

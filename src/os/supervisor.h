@@ -25,6 +25,12 @@ uint64_t supervisor_watchdog_ms(void);
 /* Is there anybody who reads a status? */
 bool supervisor_watches(void);
 
+/*
+ * Are we in a network that no other process is in? 1 or 0; -errno: the supervisor does not say, for
+ * which it is waited up to two seconds.
+ */
+int supervisor_network_is_private(void);
+
 void supervisor_ready(const char *status);
 void supervisor_status(const char *status);
 void supervisor_stopping(const char *status);

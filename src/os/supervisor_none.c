@@ -17,6 +17,11 @@ bool supervisor_watches(void)
 	return false;
 }
 
+int supervisor_network_is_private(void)
+{
+	return 0;
+}
+
 void supervisor_ready(const char *status)
 {
 	(void)status;

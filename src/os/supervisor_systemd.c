@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
+
+#include "os/clock.h"
 
 int supervisor_sockets(struct supervisor_socket *sockets, size_t most)
 {
@@ -34,6 +37,91 @@ uint64_t supervisor_watchdog_ms(void)
 bool supervisor_watches(void)
 {
 	return getenv("NOTIFY_SOCKET") != NULL;
+}
+
+/* Of our own unit, over the system bus. */
+
+enum { BUS_PATIENCE_US = 2000000 };
+
+static int on_answer(sd_bus_message *message, void *data, sd_bus_error *error)
+{
+	(void)error;
+	*(sd_bus_message **)data = sd_bus_message_ref(message);
+	return 1;
+}
+
+/*
+ * The calls of sd-bus that wait may do so for 25 seconds and more, at a bus that hangs. The answer
+ * is yours to unref. 0 or -errno.
+ */
+static int get_property(sd_bus *bus, const char *interface, const char *property,
+			uint64_t until_us, sd_bus_message **answer)
+{
+	int error = sd_bus_call_method_async(bus, NULL, "org.freedesktop.systemd1",
+					     "/org/freedesktop/systemd1/unit/self",
+					     "org.freedesktop.DBus.Properties", "Get", on_answer,
+					     answer, "ss", interface, property);
+
+	*answer = NULL;
+	while (error >= 0 && !*answer) {
+		uint64_t now_us = clock_now_ms() * 1000;
+
+		if (now_us >= until_us)
+			return -ETIMEDOUT;
+		error = sd_bus_process(bus, NULL);
+		if (error == 0)
+			error = sd_bus_wait(bus, until_us - now_us);
+	}
+	if (error >= 0 && sd_bus_message_is_method_error(*answer, NULL))
+		error = -sd_bus_message_get_errno(*answer);
+	return error < 0 ? error : 0;
+}
+
+static int is_network_private(sd_bus *bus, uint64_t until_us)
+{
+	sd_bus_message *answer = NULL;
+	int private = 0;
+	int error = get_property(bus, "org.freedesktop.systemd1.Service", "PrivateNetwork",
+				 until_us, &answer);
+
+	if (error == 0)
+		error = sd_bus_message_read(answer, "v", "b", &private);
+	sd_bus_message_unref(answer);
+	return error < 0 ? error : private;
+}
+
+/* Units can share a private network (JoinsNamespaceOf=, which holds in both directions). */
+static int is_network_shared(sd_bus *bus, uint64_t until_us)
+{
+	sd_bus_message *answer = NULL;
+	int error = get_property(bus, "org.freedesktop.systemd1.Unit", "JoinsNamespaceOf",
+				 until_us, &answer);
+	int shared = 0;
+
+	if (error == 0)
+		error = sd_bus_message_enter_container(answer, 'v', "as");
+	if (error >= 0)
+		error = sd_bus_message_enter_container(answer, 'a', "s");
+	if (error >= 0)
+		shared = !sd_bus_message_at_end(answer, false);
+	sd_bus_message_unref(answer);
+	return error < 0 ? error : shared;
+}
+
+int supervisor_network_is_private(void)
+{
+	uint64_t until_us = clock_now_ms() * 1000 + BUS_PATIENCE_US;
+	sd_bus *bus = NULL;
+	int answer = sd_bus_open_system(&bus);
+
+	if (answer >= 0)
+		answer = is_network_private(bus, until_us);
+	if (answer > 0) {
+		answer = is_network_shared(bus, until_us);
+		answer = answer < 0 ? answer : !answer;
+	}
+	sd_bus_unref(bus);
+	return answer;
 }
 
 void supervisor_ready(const char *status)

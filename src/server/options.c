@@ -87,6 +87,8 @@ static const struct row {
 	 "over how long clients are sent away after SIGUSR2 (2m)"},
 	{{"lame_duck_grace_period"}, KIND_DURATION, AT(lame_duck_grace_ms), 0, DAY, "TIME",
 	 "how long before the first goes (10s)"},
+	{{"exit-idle-time"}, KIND_DURATION, AT(exit_idle_ms), 0, DAY, "TIME",
+	 "end after so long without clients (0: never)"},
 	{{"no_header_support"}, KIND_FLAG, AT(no_header_support), 0, 0, NULL,
 	 "no message headers"},
 	{{"sl", "signal"}, KIND_SIGNAL, AT(signal), 0, 0, "COMMAND[=PID]",

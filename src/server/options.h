@@ -53,6 +53,7 @@ struct options {
 	int64_t write_deadline_ms;
 	int64_t lame_duck_duration_ms;
 	int64_t lame_duck_grace_ms;
+	int64_t exit_idle_ms; /* 0: never */
 };
 
 /* 0, or 1 with `why`: the option, the value, and what was expected. */

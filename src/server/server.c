@@ -131,6 +131,7 @@ int server_init(struct server *server, const struct options *options, struct log
 	handover_init(server);
 	upgrade_init(&server->upgrade);
 	server->started = (uint64_t)time(NULL);
+	idle_init(&server->idle);
 	init_limits(server);
 	pool_init(&server->pool, (size_t)options->max_pending);
 	error = random_fill(seeds, sizeof(seeds));
@@ -339,6 +340,7 @@ static void end_turn(struct server *server)
 	free_dead(server);
 	plan_trim(server);
 	status_plan(server);
+	idle_plan(server);
 }
 
 /* What nobody has needed for a while, and what clients left behind, is given back. */
@@ -381,6 +383,7 @@ int server_start(struct server *server)
 		return error;
 	for_each_listener(server, log_start);
 	status_ready(server);
+	idle_plan(server);
 	log_write(server->log, LOG_LEVEL_INFO, NULL, "Server is ready");
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include "os/address.h"
 #include "os/loop.h"
 #include "server/handover.h"
+#include "server/idle.h"
 #include "server/lame_duck.h"
 #include "server/options.h"
 #include "server/status.h"
@@ -46,6 +47,7 @@ struct server {
 	struct lame_duck lame_duck;
 	struct handover handover;
 	struct upgrade upgrade;
+	struct idle idle;
 	struct buf info;       /* the part of INFO that all clients get */
 	const char *advertised_host; /* NULL: the listener's */
 	char advertised_text[ADDRESS_TEXT];

@@ -13,6 +13,7 @@
 #include "os/log.h"
 #include "os/parcel.h"
 #include "os/supervisor.h"
+#include "server/sandbox.h"
 #include "server/server.h"
 
 enum { SOCKETS_MAX = 64 };
@@ -125,8 +126,10 @@ static int open_one(struct server *server, const char *option, const char *host,
 	fd = handover_claim(server, where);
 	if (fd < 0)
 		fd = listener_open(host, (uint16_t)(port < 0 ? 0 : port), problem);
-	if (fd < 0)
-		return fail(why, "option %s: cannot %s", option, problem);
+	if (fd < 0) {
+		fail(why, "option %s: cannot %s", option, problem);
+		return sandbox_explain(server->options, fd, why);
+	}
 	if (server_add_listener(server, fd, where) < 0)
 		return fail(why, "out of memory");
 	return 0;
@@ -155,6 +158,10 @@ static int open_given(struct server *server, char why[SOCKETS_WHY])
 	const char *given;
 	int error = 0;
 
+	if (options->exit_idle_ms)
+		return fail(why,
+			    "option --exit-idle-time: nobody would start minats again for the next "
+			    "client; the socket has to come from systemd or inetd");
 	for (uint32_t at = 0; at < options->listen_count && error == 0; at++)
 		error = open_where(server, options->listen[at], why);
 	if (options->listen_count > 0)
@@ -215,5 +222,5 @@ int sockets_open(struct server *server, char why[SOCKETS_WHY])
 	}
 	if (server->options->inetd)
 		return adopt_standard_input(server, why);
-	return open_given(server, why);
+	return open_given(server, why) ? 1 : sandbox_check(server, why);
 }

@@ -10,7 +10,7 @@
 struct options;
 struct server;
 
-enum { SOCKETS_WHY = 512 };
+enum { SOCKETS_WHY = 1024 };
 
 /*
  * Before anything else: is the socket there that the options promise? While it is not known to be
@@ -18,5 +18,5 @@ enum { SOCKETS_WHY = 512 };
  */
 int sockets_check(const struct options *options, char why[SOCKETS_WHY]);
 
-/* 0, or 1 with `why`. */
+/* 0, or 1 with `why`, which may have several lines. */
 int sockets_open(struct server *server, char why[SOCKETS_WHY]);

@@ -149,30 +149,71 @@ left() {
 	[[ $(show MainPID) != "$before" ]]
 }
 
-@test "a drop-in moves it to other addresses, a Unix socket among them" {
-	machine_talk PING
-	machine_write /etc/systemd/system/minats.socket.d/local.conf <<-END
-		[Socket]
-		ListenStream=
-		ListenStream=127.0.0.1:4333
-		ListenStream=/run/minats.sock
-		SocketUser=minats
-		SocketMode=0660
-		RemoveOnStop=yes
-	END
+# socket_drop_in TEXT: the one of the man page that has this TEXT. It takes effect as that says.
+socket_drop_in() {
+	man_block "$1" | machine_write /etc/systemd/system/minats.socket.d/test.conf
 	machine systemctl daemon-reload
 	machine systemctl restart minats.socket
-	MACHINE_ADDRESS=(-U /run/minats.sock)
+}
+
+# answers ADDRESS...: as nc wants it.
+answers() {
+	MACHINE_ADDRESS=("$@")
 	machine_talk PING
-	[[ $ANSWER == INFO*PONG ]] || fail "heard «$ANSWER»"
-	MACHINE_ADDRESS=(127.0.0.1 4333)
-	machine_talk PING
-	[[ $ANSWER == INFO*PONG ]] || fail "heard «$ANSWER»"
-	[[ $(machine stat -c %U:%a /run/minats.sock) == minats:660 ]]
-	run -1 machine nc -z 127.0.0.1 4222
-	[[ $(left | wc -l) == 3 ]] || fail "there is: $(left)"
+	[[ $ANSWER == INFO*PONG ]] || fail "$* answered «$ANSWER»"
+}
+
+@test "a drop-in adds a Unix socket" {
+	answers 127.0.0.1 4222
+	socket_drop_in ListenStream=/run/minats.sock
+	answers -U /run/minats.sock
+	answers 127.0.0.1 4222
+	[[ $(machine stat -c %U:%G:%a /run/minats.sock) == root:users:660 ]]
+	# Those of the group may, and nobody else.
+	machine setpriv --reuid nobody --regid users --clear-groups nc -N -w 5 -U /run/minats.sock </dev/null | grep -q ^INFO
+	run ! machine setpriv --reuid nobody --regid nogroup --clear-groups nc -N -w 5 -U /run/minats.sock
 	machine systemctl stop minats.socket minats.service
 	[[ -z $(left) ]] || fail "left: $(left)"
+}
+
+@test "a drop-in moves it to other addresses" {
+	socket_drop_in ListenStream=127.0.0.1:4222
+	answers 127.0.0.1 4222
+	answers ::1 4222
+	machine ip address add 192.0.2.1/32 dev lo
+	run -1 machine nc -z 192.0.2.1 4222
+	machine ip address del 192.0.2.1/32 dev lo
+	# An address that is not there yet.
+	socket_drop_in ListenStream=192.0.2.1:4222
+	machine ip address add 192.0.2.1/32 dev lo
+	answers 192.0.2.1 4222
+	run -1 machine nc -z 127.0.0.1 4222
+	machine ip address del 192.0.2.1/32 dev lo
+}
+
+@test "a drop-in moves it to another port" {
+	socket_drop_in ListenStream=4333
+	answers 127.0.0.1 4333
+	answers ::1 4333
+	run -1 machine nc -z 127.0.0.1 4222
+}
+
+@test "a drop-in ends it when nobody has come for a while" {
+	man_block --exit-idle-time | sed 's/=10m/=1s/' | machine_write /etc/systemd/system/minats.service.d/test.conf
+	[[ $(machine cat /etc/systemd/system/minats.service.d/test.conf) == *=1s ]]
+	machine systemctl daemon-reload
+	answers 127.0.0.1 4222
+	ended() {
+		[[ $(show ActiveState) == inactive ]]
+	}
+	local end=$((SECONDS + LIMIT_S))
+	until ended; do
+		((SECONDS < end)) || fail "it is $(show ActiveState)"
+		sleep 0.2
+	done
+	[[ $(show Result) == success && $(show ExecMainStatus) == 0 ]]
+	in_journal '.MESSAGE == "No clients for 1s: not needed any more"'
+	answers 127.0.0.1 4222
 }
 
 @test "an option that the socket overrules is named in the log" {

@@ -13,6 +13,8 @@
 #     machine_await COMMAND...  runs it there until it succeeds
 #     machine_talk [LINE...]  LINEs, each with CRLF, to its MACHINE_ADDRESS (127.0.0.1 4222), then the end of
 #                             input; all that came back, without CRs, in ANSWER
+#     machine_tool NAME.py [ARGUMENT...]  runs tests/tools/NAME.py in it
+#     man_block TEXT          the block of the man page with this TEXT, such as a drop-in
 #
 # Nothing of it can stay behind: its files live in a mount namespace of its own which ends with it, and it
 # is told to end when the shell that booted it is gone; only an empty cgroup is left then.
@@ -221,4 +223,18 @@ machine_talk() {
 	local lines=
 	((!$#)) || printf -v lines '%s\r\n' "$@"
 	ANSWER=$(printf %s "$lines" | machine nc -N -w 5 "${MACHINE_ADDRESS[@]}" | tr -d '\r')
+}
+
+# The sources may lie where the machine has a /tmp of its own.
+machine_tool() {
+	machine python3 - "${@:2}" <"$ROOT/tests/tools/$1"
+}
+
+# What is tested is what the page says.
+man_block() {
+	awk -v text="$1" '
+		/^\.Ed/ { if (index(block, text)) { found++; printf "%s", block } inside = 0 }
+		inside { block = block $0 "\n" }
+		/^\.Bd -literal/ { inside = 1; block = "" }
+		END { exit found != 1 }' "$ROOT/man/minats.8" || fail "not one block of minats(8) has: $1"
 }

@@ -97,6 +97,7 @@ static void without_options_there_are_defaults(void)
 	CHECK_NUMBER(options.write_deadline_ms, 10000);
 	CHECK_NUMBER(options.lame_duck_duration_ms, 120000);
 	CHECK_NUMBER(options.lame_duck_grace_ms, 10000);
+	CHECK_NUMBER(options.exit_idle_ms, 0);
 	CHECK(!options_given_address(&options));
 }
 
@@ -357,7 +358,10 @@ static void durations_add_up(void)
 		      {"--write_deadline", "100ms", AT(write_deadline_ms), 100},
 		      {"--lame_duck_duration", "30s", AT(lame_duck_duration_ms), 30000},
 		      {"--lame_duck_grace_period", "0", AT(lame_duck_grace_ms), 0},
-		      {"--lame_duck_grace_period", "0s", AT(lame_duck_grace_ms), 0});
+		      {"--lame_duck_grace_period", "0s", AT(lame_duck_grace_ms), 0},
+		      {"--exit-idle-time", "10m", AT(exit_idle_ms), 600000},
+		      {"--exit-idle-time", "0", AT(exit_idle_ms), 0},
+		      {"--exit-idle-time", "1ms", AT(exit_idle_ms), 1});
 }
 
 static void what_is_no_duration_or_out_of_range_is_refused_by_name(void)
@@ -378,7 +382,9 @@ static void what_is_no_duration_or_out_of_range_is_refused_by_name(void)
 		{{"--ping_interval="}, {"\"\""}},
 		{{"--write_deadline", "0"}, {"option --write_deadline:", "\"0\""}},
 		{{"--lame_duck_duration", "29999ms"}, {"\"29999ms\"", "30s to 86400s"}},
-		{{"--lame_duck_duration", "25h"}, {"\"25h\"", "30s to 86400s"}});
+		{{"--lame_duck_duration", "25h"}, {"\"25h\"", "30s to 86400s"}},
+		{{"--exit-idle-time", "25h"}, {"\"25h\"", "0s to 86400s"}},
+		{{"--exit-idle-time", "-1s"}, {"\"-1s\"", "0s to 86400s"}});
 }
 
 static void an_empty_duration_is_none(void)
@@ -639,7 +645,8 @@ static void help_names_every_option_and_none_that_is_missing(void)
 		"--max_connections N", "--max_subscriptions N",
 		"--max_subscription_tokens, --max_sub_tokens N", "--max_pending BYTES",
 		"--write_deadline TIME", "--ping_interval TIME", "--ping_max N",
-		"--lame_duck_duration TIME", "--lame_duck_grace_period TIME", "--no_header_support",
+		"--lame_duck_duration TIME", "--lame_duck_grace_period TIME",
+		"--exit-idle-time TIME", "--no_header_support",
 		"--signal COMMAND[=PID]", "-v, --version", "-h, --help",
 	};
 	static const char *const missing[] = {"--config", "--http_port", "--tls", "--jetstream",
