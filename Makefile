@@ -170,7 +170,7 @@ bench: all $(BUILD)/tests/bench/load $(BUILD)/tests/bench/relay
 lint:
 	mandoc -Tlint -Wwarning man/minats.8
 	shellcheck -x packaging/bootstrap .ci/run tests/run tests/clients/install tests/*.sh \
-		tests/*.bash tests/systemd/*.bash
+		tests/*.bash tests/handover/*.bash tests/systemd/*.bash
 
 install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MAN8DIR)
