@@ -89,9 +89,13 @@ static void put_error(struct session *session, enum fault fault, struct slice su
 
 void session_complain(struct session *session, enum fault fault)
 {
-	session->about = (struct slice){NULL, 0};
+	struct slice nothing = {NULL, 0};
+
+	/* A second one about the same operation leaves the subject to the first. */
+	if (!(session->events & SESSION_COMPLAINED))
+		session->about = nothing;
 	if (fault_text(fault).length > 0)
-		put_error(session, fault, session->about);
+		put_error(session, fault, nothing);
 	else
 		session->fault = (uint8_t)fault;
 }

@@ -901,7 +901,13 @@ static void complaints_are_told_one_by_one(void)
 		CHECK(!session->about.bytes);
 		finish();
 	}
-	set_default_limits();
+	begin();
+	/* Not allowed, and then no CRLF behind the payload. */
+	CHECK_NUMBER(say(0, "PUB $NRG.b 2\r\nhi  ", "$NRG.b 2\r\nhi  "), SESSION_OVER);
+	CHECK(take_events(0) & SESSION_COMPLAINED);
+	test_check_text(__FILE__, __LINE__, "the complaint's subject", peers[0].session.about,
+			SLICE("$NRG.b"));
+	finish();
 	limits.max_payload = 2;
 	begin();
 	CHECK_NUMBER(say(0, "PUB too.large 3\r\n", "too.large 3\r\n"), SESSION_OVER);
