@@ -66,7 +66,7 @@ UNIT_state = $(UNIT_session)
 UNIT_loop = os/loop os/poller_$(POLLER) os/clock
 UNIT_address = os/address
 UNIT_options = server/options os/address proto/utf8
-UNIT_log = os/log os/log_lines os/$(LOG_$(SUPERVISOR))
+UNIT_log = os/log os/log_lines os/clock
 
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(WERROR) $(HARDENING) -Isrc -MMD -MP \
 	$(PACKAGE_CFLAGS) $(CPPFLAGS) $(CFLAGS)
@@ -76,6 +76,8 @@ UNIT_DIR_systemd = $(shell $(PKG_CONFIG) --variable=systemdsystemunitdir systemd
 SYSTEM_UNIT_DIR ?= $(or $(UNIT_DIR_systemd),/lib/systemd/system)
 SYSUSERS_DIR_systemd = $(shell $(PKG_CONFIG) --variable=sysusersdir systemd)
 SYSUSERS_DIR ?= $(or $(SYSUSERS_DIR_systemd),/usr/lib/sysusers.d)
+CATALOG_DIR_systemd = $(shell $(PKG_CONFIG) --variable=catalogdir systemd)
+CATALOG_DIR ?= $(or $(CATALOG_DIR_systemd),/usr/lib/systemd/catalog)
 BINDIR = $(PREFIX)/bin
 MAN8DIR = $(PREFIX)/share/man/man8
 
@@ -177,18 +179,20 @@ install: all
 	install -m755 $(BUILD)/minats $(DESTDIR)$(BINDIR)/minats
 	install -m644 man/minats.8 $(DESTDIR)$(MAN8DIR)/minats.8
 ifeq ($(SUPERVISOR),systemd)
-	install -d $(DESTDIR)$(SYSTEM_UNIT_DIR) $(DESTDIR)$(SYSUSERS_DIR)
+	install -d $(DESTDIR)$(SYSTEM_UNIT_DIR) $(DESTDIR)$(SYSUSERS_DIR) $(DESTDIR)$(CATALOG_DIR)
 	install -m644 systemd/minats.socket $(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.socket
 	sed 's|@BINDIR@|$(BINDIR)|' systemd/minats.service.in > $(BUILD)/minats.service
 	install -m644 $(BUILD)/minats.service $(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.service
 	install -m644 systemd/minats.sysusers $(DESTDIR)$(SYSUSERS_DIR)/minats.conf
+	install -m644 systemd/minats.catalog $(DESTDIR)$(CATALOG_DIR)/minats.catalog
 endif
 
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/minats $(DESTDIR)$(MAN8DIR)/minats.8 \
 		$(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.socket \
 		$(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.service \
-		$(DESTDIR)$(SYSUSERS_DIR)/minats.conf
+		$(DESTDIR)$(SYSUSERS_DIR)/minats.conf \
+		$(DESTDIR)$(CATALOG_DIR)/minats.catalog
 
 clean:
 	rm -rf $(BUILD)

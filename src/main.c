@@ -30,15 +30,37 @@
 #include "base/buf.h"
 #include "os/log.h"
 #include "os/signals.h"
+#include "server/events.h"
 #include "server/files.h"
 #include "server/options.h"
 #include "server/server.h"
 #include "server/sockets.h"
 #include "server/version.h"
 
+/* Only the first line is the event; what helps may stand in others. */
+static int fail(struct log *log, const char *why)
+{
+	struct log_fields fields = {.event = EVENT_FAILED, .reason = why};
+
+	for (; *why; why += strcspn(why, "\n"), why += *why == '\n') {
+		log_write(log, LOG_LEVEL_FATAL, &fields, "%.*s", (int)strcspn(why, "\n"), why);
+		fields.event = NULL;
+	}
+	return EXIT_FAILURE;
+}
+
+/* Before there is a log as the options want it. */
 static int complain(const char *why)
 {
-	fprintf(stderr, "minats: %s\n", why);
+	const struct log_options options = {.target = LOG_TARGET_JOURNAL};
+	char nothing[256];
+	struct log *log = log_stderr_is_journal() ? log_new(&options, nothing) : NULL;
+
+	if (log)
+		fail(log, why);
+	else
+		fprintf(stderr, "minats: %s\n", why);
+	log_free(log);
 	return EXIT_FAILURE;
 }
 
@@ -81,21 +103,13 @@ static struct log *start_log(const struct options *options)
 	return log;
 }
 
-/* A line of `why` is a record. */
-static int fail(struct server *server, const char *why)
-{
-	for (; *why; why += strcspn(why, "\n"), why += *why == '\n')
-		log_write(server->log, LOG_LEVEL_FATAL, NULL, "%.*s", (int)strcspn(why, "\n"), why);
-	return EXIT_FAILURE;
-}
-
 static int serve(struct server *server)
 {
 	char why[SOCKETS_WHY];
 	int error;
 
 	if (sockets_open(server, why) || files_write(server, why))
-		return fail(server, why);
+		return fail(server->log, why);
 	handover_finish(server);
 	error = server_start(server);
 	if (error == 0)
@@ -104,7 +118,7 @@ static int serve(struct server *server)
 	if (error == 0)
 		return EXIT_SUCCESS;
 	snprintf(why, sizeof(why), "the event loop failed: %s", strerror(-error));
-	return fail(server, why);
+	return fail(server->log, why);
 }
 
 /* The next process waits for our end: the kernel frees everything faster than we could. */
@@ -126,12 +140,11 @@ static int run(const struct options *options)
 	log = start_log(options);
 	if (!log)
 		return EXIT_FAILURE;
-	log_write(log, LOG_LEVEL_INFO, NULL, "Starting minats");
+	log_write(log, LOG_LEVEL_INFO, LOG_EVENT(EVENT_STARTING), "Starting minats");
 	log_write(log, LOG_LEVEL_INFO, NULL, "  Version:  %s (protocol level %s)", VERSION,
 		  HANDSHAKE_LEVEL);
 	if (server_init(&server, options, log, why) < 0) {
-		log_write(log, LOG_LEVEL_FATAL, NULL, "%s", why);
-		code = EXIT_FAILURE;
+		code = fail(log, why);
 	} else {
 		code = serve(&server);
 	}

@@ -110,7 +110,7 @@ honest_end() {
 	local count
 	kill -TERM "$HONEST_PID"
 	wait "$HONEST_PID" || fail 'the honest pair was not served' || return
-	read -r count WORST_MS < <(tail -n 1 "$DIR/honest")
+	read -r count WORST_MS _ < <(tail -n 1 "$DIR/honest")
 	((count > 0))
 }
 

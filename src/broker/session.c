@@ -62,14 +62,13 @@ static enum step end(struct session *session, enum fault fault)
 
 /* Complaints. */
 
-/* Puts -ERR 'text' and, where it concerns a subject, that in quotes and what stands behind it. */
-static void put_error(struct session *session, enum fault fault, struct slice subject,
-		      struct slice behind)
+/* Puts -ERR 'text' and, where it names a subject, that in quotes and what stands behind it. */
+static void put_error(struct session *session, enum fault fault, struct slice subject)
 {
 	struct buf line = {0};
 	int error = buf_append(&line, fault_text(fault));
 
-	if (fault_reason(fault)) {
+	if (fault_ends(fault)) {
 		session->fault = (uint8_t)fault;
 	} else {
 		session->complaint = (uint8_t)fault;
@@ -77,8 +76,8 @@ static void put_error(struct session *session, enum fault fault, struct slice su
 	}
 	if (error == 0 && subject.bytes)
 		error = writer_quote(&line, subject);
-	if (error == 0)
-		error = buf_append(&line, behind);
+	if (error == 0 && subject.bytes && fault_detail(fault))
+		error = buf_append(&line, slice_of(fault_detail(fault)));
 	if (error == 0) {
 		show(session, TRACE_OUT, SLICE("-ERR"), buf_slice(&line));
 		error = buf_append(&line, SLICE("'\r\n"));
@@ -92,8 +91,11 @@ void session_complain(struct session *session, enum fault fault)
 {
 	struct slice nothing = {NULL, 0};
 
+	/* A second one about the same operation leaves the subject to the first. */
+	if (!(session->events & SESSION_COMPLAINED))
+		session->about = nothing;
 	if (fault_text(fault).length > 0)
-		put_error(session, fault, nothing, nothing);
+		put_error(session, fault, nothing);
 	else
 		session->fault = (uint8_t)fault;
 }
@@ -102,6 +104,23 @@ static enum step complain(struct session *session, enum fault fault)
 {
 	session_complain(session, fault);
 	return session->fault ? STEP_OVER : STEP_NEXT;
+}
+
+/* The subject is for the log only. */
+static enum step complain_about(struct session *session, enum fault fault, struct slice subject)
+{
+	enum step step = complain(session, fault);
+
+	session->about = subject;
+	return step;
+}
+
+/* The client is told the subject as well. */
+static enum step deny(struct session *session, enum fault fault, struct slice subject)
+{
+	session->about = subject;
+	put_error(session, fault, subject);
+	return STEP_NEXT;
 }
 
 static enum step say(struct session *session, struct slice verb, struct slice text)
@@ -184,12 +203,6 @@ struct sub *session_restore_sub(struct session *session, struct slice subject, s
 	return add_sub(session, subject, queue, sid, hash);
 }
 
-static enum step deny_sub(struct session *session, struct slice subject, struct slice behind)
-{
-	put_error(session, FAULT_SUBSCRIBE_DENIED, subject, behind);
-	return STEP_NEXT;
-}
-
 static enum step on_sub(struct session *session, const struct op *op, struct slice *input)
 {
 	const struct limits *limits = session->limits;
@@ -198,17 +211,17 @@ static enum step on_sub(struct session *session, const struct op *op, struct sli
 	(void)input;
 	session->events |= SESSION_HEARD;
 	if (slice_equal(op->queue, SLICE("_sys_")))
-		return deny_sub(session, op->subject, SLICE(" using queue \"_sys_\""));
+		return deny(session, FAULT_QUEUE_DENIED, op->subject);
 	if (limits->max_subscription_tokens > 0 &&
 	    subject_count_tokens(op->subject) > limits->max_subscription_tokens)
-		return deny_sub(session, op->subject, SLICE(", too many tokens"));
+		return deny(session, FAULT_TOKENS_DENIED, op->subject);
 	if (limits->max_subscriptions > 0 && session->subs.count >= limits->max_subscriptions)
-		return complain(session, FAULT_MAX_SUBSCRIPTIONS);
+		return complain_about(session, FAULT_MAX_SUBSCRIPTIONS, op->subject);
 	/* A sid in use: the old subscription stays, the new one is not even looked at (6.1). */
 	if (find_sub(session, op->sid, &hash))
 		return ok(session);
 	if (subject_kind(op->subject) == SUBJECT_INVALID)
-		return complain(session, FAULT_INVALID_SUBJECT);
+		return complain_about(session, FAULT_INVALID_SUBJECT, op->subject);
 	if (!add_sub(session, op->subject, op->queue, op->sid, hash))
 		return end(session, FAULT_MEMORY);
 	return ok(session);
@@ -250,22 +263,20 @@ static bool is_reserved_reply(struct slice reply)
 /* What is decided before the payload is there (PROTOCOL 3.3, 5.2, 5.4). */
 static enum step check_head(struct session *session, const struct op *op)
 {
-	struct slice nothing = {NULL, 0};
-
 	session->denied = false;
 	if (op->verb == VERB_HPUB && !session->outbox.wants_headers)
 		return complain(session, FAULT_NO_HEADERS);
 	if (op->payload_length > session->limits->max_payload)
-		return complain(session, FAULT_MAX_PAYLOAD);
+		return complain_about(session, FAULT_MAX_PAYLOAD, op->subject);
 	if (session->connect.pedantic && !subject_is_publishable(op->subject))
-		complain(session, FAULT_INVALID_PUBLISH_SUBJECT);
+		complain_about(session, FAULT_INVALID_PUBLISH_SUBJECT, op->subject);
 	/* Subjects that begin like the reserved ones are few: one byte tells most apart. */
 	if ((op->subject.bytes[0] == '_' || op->subject.bytes[0] == '$') &&
 	    is_reserved_subject(op->subject)) {
-		put_error(session, FAULT_PUBLISH_DENIED, op->subject, nothing);
+		deny(session, FAULT_PUBLISH_DENIED, op->subject);
 		session->denied = true;
 	} else if (op->reply.length > 0 && is_reserved_reply(op->reply)) {
-		put_error(session, FAULT_REPLY_DENIED, op->reply, nothing);
+		deny(session, FAULT_REPLY_DENIED, op->reply);
 		session->denied = true;
 	}
 	return STEP_NEXT;
@@ -569,7 +580,8 @@ enum session_answer session_feed(struct session *session, struct slice *input)
 		step = handlers[op.verb](session, &op, input);
 		if (step == STEP_WAIT)
 			return SESSION_MORE;
-		if ((session->events & (SESSION_CONNECTED | SESSION_FIRST_PING)) ||
+		if ((session->events &
+		     (SESSION_CONNECTED | SESSION_FIRST_PING | SESSION_COMPLAINED)) ||
 		    !list_is_empty(&pool->hot) || pool->congested ||
 		    session->router->work - work_before > SESSION_WORK)
 			return session->fault ? SESSION_OVER : SESSION_WAIT;

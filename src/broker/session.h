@@ -8,7 +8,7 @@
  * It is plain data, so that another process can go on with it: broker/state.h saves connect,
  * connected, pinged and denied; parser; inbound; the bytes of the outbox; and the subscriptions.
  * All else is found again (router, limits, places in the trie) or lives for a turn only (events,
- * fault, complaint).
+ * fault, complaint, about).
  */
 #pragma once
 
@@ -39,7 +39,7 @@ enum {
 	SESSION_FIRST_PING = 2, /* answered, after CONNECT, to one who understands a second INFO */
 	SESSION_HEARD = 4,     /* there was an operation that counts as activity (7.1) */
 	SESSION_PONG = 8,
-	SESSION_COMPLAINED = 16, /* there was an -ERR that left it open: `complaint` */
+	SESSION_COMPLAINED = 16, /* there was an -ERR that left it open: `complaint`, `about` */
 };
 
 struct session {
@@ -48,6 +48,8 @@ struct session {
 	const struct limits *limits;
 	struct connect connect;
 	struct map subs; /* by sid */
+	struct slice about; /* the subject that `complaint` or `fault` is about, in the bytes that were
+			       fed: the owner looks at once. NULL: none */
 	struct payload *inbound; /* a large message still arriving: its line, then its body */
 	uint32_t inbound_line;   /* length of the line; CRLF follows */
 	uint32_t inbound_filled;

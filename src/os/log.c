@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -25,41 +26,64 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "os/clock.h"
 #include "os/log_sink.h"
 
 enum {
 	RING_BYTES = 64 << 10,
 	PATIENCE_MS = 2000,
-	TEXTS = 4, /* text, peer, name, reason */
-	PEER_MAX = 256,
-	NAME_MAX_SHOWN = 512,
-	REASON_MAX = 256,
-	RECORD_MAX = LOG_TEXT_MAX + PEER_MAX + NAME_MAX_SHOWN + REASON_MAX,
 };
 
-/* How a record stands in the ring; behind it text, peer, name and reason, each with a NUL. */
+#define PLACE(member) offsetof(struct log_fields, member)
+
+const struct log_text log_texts[] = {
+	{"NATS_PEER", PLACE(peer), 256},
+	{"NATS_NAME", PLACE(name), 512},
+	{"NATS_LANG", PLACE(lang), 128},
+	{"NATS_VERSION", PLACE(version), 128},
+	{"NATS_LISTENER", PLACE(listener), 256},
+	{"NATS_REASON", PLACE(reason), 256},
+	{"NATS_SUBJECT", PLACE(subject), 1024},
+	{NULL, 0, 0},
+};
+
+const struct log_number log_numbers[] = {
+	{"NATS_CID", PLACE(cid)},
+	{"NATS_COUNT", PLACE(count)},
+	{"NATS_PENDING", PLACE(pending)},
+	{NULL, 0},
+};
+
+/* How a record stands in the ring; behind it its text and all of log_texts, each with a NUL. */
 struct entry {
 	uint32_t length; /* with all that */
 	uint32_t level;
 	struct timespec time;
-	uint64_t cid;
-	uint32_t ends[TEXTS]; /* where each text ends, NUL included */
+	struct log_fields fields; /* whose texts are not these pointers */
 };
 
 struct log {
 	struct log_options options;
 	int fd; /* of lines */
 	int wake[2];
-	int done[2]; /* closed by the thread when it ends */
+	int flushed[2]; /* a byte when flush_done has changed */
 	pthread_t thread;
 	atomic_size_t head;
 	atomic_size_t tail;
 	atomic_bool asleep;
 	atomic_bool stopping;
+	atomic_bool abandoned;
 	atomic_bool reopen;
-	atomic_ullong dropped;
+	atomic_uint flush_wanted; /* how often */
+	atomic_uint flush_done;   /* up to which of these */
+	atomic_ullong dropped;    /* records, since the beginning */
+	atomic_ullong told;       /* how many of these the log knows about */
+	atomic_ullong written;    /* records that came through the ring, whatever became of them */
+	unsigned long long put;   /* the producer's: records that went into it */
+	unsigned long long seen;  /* the consumer's: `dropped` when it last looked */
+	time_t told_s;            /* the consumer's: when it last told them */
 	char ring[RING_BYTES];
-	char record[RECORD_MAX]; /* the consumer's copy of a record's texts */
+	char record[LOG_RECORD_MAX]; /* the consumer's copy of a record's texts */
 };
 
 /* The ring. */
@@ -90,33 +114,39 @@ static void wake(struct log *log)
 	(void)done;
 }
 
+/* Whoever put something for the consumer to do calls this. */
+static void rouse(struct log *log)
+{
+	if (atomic_exchange(&log->asleep, false))
+		wake(log);
+}
+
 /* Puts an entry and its texts, or counts it as dropped. */
-static void produce(struct log *log, const struct entry *entry, const char *const texts[TEXTS])
+static void produce(struct log *log, const struct entry *entry, const char *texts)
 {
 	size_t head = atomic_load_explicit(&log->head, memory_order_relaxed);
-	size_t at = head + sizeof(*entry);
-	uint32_t start = 0;
 
 	if (RING_BYTES - (head - atomic_load(&log->tail)) < entry->length) {
 		atomic_fetch_add(&log->dropped, 1);
-		return;
+	} else {
+		ring_put(log, head, entry, sizeof(*entry));
+		ring_put(log, head + sizeof(*entry), texts, entry->length - sizeof(*entry));
+		atomic_store(&log->head, head + entry->length);
+		log->put++;
 	}
-	ring_put(log, head, entry, sizeof(*entry));
-	for (size_t text = 0; text < TEXTS; text++) {
-		ring_put(log, at, texts[text], entry->ends[text] - start);
-		at += entry->ends[text] - start;
-		start = entry->ends[text];
-	}
-	atomic_store(&log->head, at);
-	if (atomic_exchange(&log->asleep, false))
-		wake(log);
+	rouse(log);
+}
+
+static const char **text_of(struct log_fields *fields, const struct log_text *text)
+{
+	return (const char **)(void *)((char *)fields + text->place);
 }
 
 /* Copies the next record out. The texts point into log->record. */
 static bool consume(struct log *log, struct log_record *record)
 {
 	size_t tail = atomic_load_explicit(&log->tail, memory_order_relaxed);
-	const char *texts = log->record;
+	const char *at = log->record;
 	struct entry entry;
 
 	if (atomic_load(&log->head) == tail)
@@ -127,33 +157,37 @@ static bool consume(struct log *log, struct log_record *record)
 	*record = (struct log_record){
 		.level = (enum log_level)entry.level,
 		.time = entry.time,
-		.text = texts,
-		.fields = {entry.cid, texts + entry.ends[0], texts + entry.ends[1],
-			   texts + entry.ends[2]},
+		.fields = entry.fields,
+		.text = at,
 	};
+	for (const struct log_text *text = log_texts; text->key; text++) {
+		at += strlen(at) + 1;
+		*text_of(&record->fields, text) = at;
+	}
 	return true;
 }
 
 /* The consumer. */
 
-static void write_record(struct log *log, const struct log_record *record)
+static bool write_record(struct log *log, const struct log_record *record)
 {
 	switch (log->options.target) {
 	case LOG_TARGET_JOURNAL:
-		log_journal_write(record);
-		break;
+		return log_journal_write(record);
 	case LOG_TARGET_SYSLOG:
 		log_syslog_write(record);
-		break;
+		return true;
 	default:
-		log_lines_write(log->fd, &log->options, record);
-		break;
+		return log_lines_write(log->fd, &log->options, record);
 	}
 }
 
-static void report(struct log *log, enum log_level level, const char *format, ...)
+/* What the log has to say itself. Was it written? */
+__attribute__((format(printf, 4, 5))) static bool report(struct log *log, enum log_level level,
+							  const struct log_fields *fields,
+							  const char *format, ...)
 {
-	struct log_record record = {.level = level, .fields = {0, "", "", ""}};
+	struct log_record record = {.level = level};
 	char text[256];
 	va_list arguments;
 
@@ -161,8 +195,24 @@ static void report(struct log *log, enum log_level level, const char *format, ..
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
 	record.text = text;
+	if (fields)
+		record.fields = *fields;
 	clock_gettime(CLOCK_REALTIME, &record.time);
-	write_record(log, &record);
+	return write_record(log, &record);
+}
+
+/* Those that cannot be told now are told the next time. */
+static void tell_dropped(struct log *log)
+{
+	struct log_fields fields = {.event = LOG_EVENT_DROPPED};
+
+	log->seen = atomic_load(&log->dropped);
+	fields.count = log->seen - atomic_load(&log->told);
+	if (fields.count > 0 &&
+	    report(log, LOG_LEVEL_WARNING, &fields,
+		   "%" PRIu64 " log records were dropped: the log could not take them",
+		   fields.count))
+		atomic_fetch_add(&log->told, fields.count);
 }
 
 static int open_file(const char *path)
@@ -175,28 +225,51 @@ static void reopen_file(struct log *log)
 	int fd = open_file(log->options.file);
 
 	if (fd < 0) {
-		report(log, LOG_LEVEL_ERROR, "Cannot open log file %s: %s", log->options.file,
+		report(log, LOG_LEVEL_ERROR, NULL, "Cannot open log file %s: %s", log->options.file,
 		       strerror(errno));
 		return;
 	}
 	close(log->fd);
 	log->fd = fd;
-	report(log, LOG_LEVEL_INFO, "File log re-opened");
+	report(log, LOG_LEVEL_INFO, NULL, "File log re-opened");
 }
 
 static void write_all(struct log *log)
 {
 	struct log_record record;
-	unsigned long long dropped;
 
 	if (atomic_exchange(&log->reopen, false))
 		reopen_file(log);
-	while (consume(log, &record))
-		write_record(log, &record);
-	dropped = atomic_exchange(&log->dropped, 0);
-	if (dropped > 0)
-		report(log, LOG_LEVEL_WARNING, "%llu log records were dropped: the log could not "
-					       "keep up", dropped);
+	while (!atomic_load(&log->abandoned) && consume(log, &record)) {
+		if (!write_record(log, &record))
+			atomic_fetch_add(&log->dropped, 1);
+		atomic_fetch_add(&log->written, 1);
+		/* While they pour in there is no end at which to tell. */
+		if (record.time.tv_sec != log->told_s) {
+			log->told_s = record.time.tv_sec;
+			tell_dropped(log);
+		}
+	}
+	tell_dropped(log);
+}
+
+static void end_flush(struct log *log, unsigned wanted)
+{
+	ssize_t done;
+
+	if (wanted == atomic_load(&log->flush_done))
+		return;
+	atomic_store(&log->flush_done, wanted);
+	done = write(log->flushed[1], "", 1);
+	(void)done;
+}
+
+static bool has_work(struct log *log)
+{
+	return atomic_load(&log->head) != atomic_load(&log->tail) ||
+	       atomic_load(&log->dropped) != log->seen || atomic_load(&log->stopping) ||
+	       atomic_load(&log->reopen) ||
+	       atomic_load(&log->flush_wanted) != atomic_load(&log->flush_done);
 }
 
 /* Sleeps until there is something to do. */
@@ -206,8 +279,7 @@ static void wait_for_work(struct log *log)
 
 	atomic_store(&log->asleep, true);
 	/* What came in before anybody could see that we sleep. */
-	if (atomic_load(&log->head) != atomic_load(&log->tail) || atomic_load(&log->stopping) ||
-	    atomic_load(&log->reopen)) {
+	if (has_work(log)) {
 		atomic_store(&log->asleep, false);
 		return;
 	}
@@ -221,12 +293,14 @@ static void *run(void *context)
 	bool stopping;
 
 	do {
+		unsigned wanted = atomic_load(&log->flush_wanted);
+
 		stopping = atomic_load(&log->stopping);
 		write_all(log);
+		end_flush(log, wanted);
 		if (!stopping)
 			wait_for_work(log);
 	} while (!stopping);
-	close(log->done[1]);
 	return NULL;
 }
 
@@ -246,41 +320,35 @@ static void make_printable(char *text)
 			*text = '.';
 }
 
-/* Says where each text will end; returns their length in all. */
-static uint32_t measure(struct entry *entry, const char *const texts[TEXTS])
+/* Appends a text with its NUL, `most` bytes in all. Returns how many. */
+static size_t put_text(char *to, const char *text, size_t most)
 {
-	uint32_t at = 0;
-
-	for (size_t text = 0; text < TEXTS; text++) {
-		at += (uint32_t)strlen(texts[text]) + 1;
-		entry->ends[text] = at;
-	}
-	return at;
+	snprintf(to, most, "%s", text ? text : "");
+	make_printable(to);
+	return strlen(to) + 1;
 }
 
 void log_write(struct log *log, enum log_level level, const struct log_fields *fields,
 	       const char *format, ...)
 {
-	static const struct log_fields none;
-	char text[LOG_TEXT_MAX], peer[PEER_MAX], name[NAME_MAX_SHOWN], reason[REASON_MAX];
-	const char *const texts[TEXTS] = {text, peer, name, reason};
 	struct entry entry = {.level = level};
+	char texts[LOG_RECORD_MAX];
+	size_t length;
 	va_list arguments;
 
 	if (!log_wants(log, level))
 		return;
-	fields = fields ? fields : &none;
+	if (fields)
+		entry.fields = *fields;
 	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
+	vsnprintf(texts, LOG_TEXT_MAX, format, arguments);
 	va_end(arguments);
-	snprintf(peer, sizeof(peer), "%s", fields->peer ? fields->peer : "");
-	snprintf(name, sizeof(name), "%s", fields->name ? fields->name : "");
-	snprintf(reason, sizeof(reason), "%s", fields->reason ? fields->reason : "");
-	make_printable(text);
-	make_printable(name);
+	make_printable(texts);
+	length = strlen(texts) + 1;
+	for (const struct log_text *text = log_texts; text->key; text++)
+		length += put_text(texts + length, *text_of(&entry.fields, text), text->most);
 	clock_gettime(CLOCK_REALTIME, &entry.time);
-	entry.cid = fields->cid;
-	entry.length = (uint32_t)sizeof(entry) + measure(&entry, texts);
+	entry.length = (uint32_t)(sizeof(entry) + length);
 	produce(log, &entry, texts);
 }
 
@@ -289,8 +357,25 @@ void log_reopen(struct log *log)
 	if (log->options.target != LOG_TARGET_FILE)
 		return;
 	atomic_store(&log->reopen, true);
-	if (atomic_exchange(&log->asleep, false))
-		wake(log);
+	rouse(log);
+}
+
+bool log_flush(struct log *log, unsigned patience_ms)
+{
+	unsigned wanted = atomic_fetch_add(&log->flush_wanted, 1) + 1;
+	uint64_t now = clock_now_ms(), end = now + patience_ms;
+	struct pollfd flushed = {.fd = log->flushed[0], .events = POLLIN};
+	char bytes[64];
+
+	rouse(log);
+	/* A byte that is there already belongs to a flush that came too late. */
+	while (atomic_load(&log->flush_done) != wanted && now < end) {
+		if (poll(&flushed, 1, (int)(end - now)) > 0 &&
+		    read(log->flushed[0], bytes, sizeof(bytes)) < 0 && errno != EAGAIN)
+			break;
+		now = clock_now_ms();
+	}
+	return atomic_load(&log->flush_done) == wanted;
 }
 
 /* Beginning and end. */
@@ -299,11 +384,12 @@ static int open_pipes(struct log *log)
 {
 	if (pipe(log->wake) < 0)
 		return -errno;
-	if (pipe(log->done) < 0)
+	if (pipe(log->flushed) < 0)
 		return -errno;
 	for (int end = 0; end < 2; end++) {
 		fcntl(log->wake[end], F_SETFD, FD_CLOEXEC);
-		fcntl(log->done[end], F_SETFD, FD_CLOEXEC);
+		fcntl(log->flushed[end], F_SETFD, FD_CLOEXEC);
+		fcntl(log->flushed[end], F_SETFL, O_NONBLOCK);
 	}
 	fcntl(log->wake[1], F_SETFL, O_NONBLOCK);
 	return 0;
@@ -327,9 +413,8 @@ static void close_all(struct log *log)
 	for (int end = 0; end < 2; end++) {
 		if (log->wake[end] >= 0)
 			close(log->wake[end]);
-		/* The thread has closed its end of this one. */
-		if (end == 0 && log->done[end] >= 0)
-			close(log->done[end]);
+		if (log->flushed[end] >= 0)
+			close(log->flushed[end]);
 	}
 	if (log->fd >= 0 && log->fd != STDERR_FILENO)
 		close(log->fd);
@@ -346,7 +431,7 @@ struct log *log_new(const struct log_options *options, char why[256])
 	}
 	log->options = *options;
 	log->fd = STDERR_FILENO;
-	log->wake[0] = log->wake[1] = log->done[0] = log->done[1] = -1;
+	log->wake[0] = log->wake[1] = log->flushed[0] = log->flushed[1] = -1;
 	if (options->target == LOG_TARGET_FILE)
 		log->fd = open_file(options->file);
 	if (options->target == LOG_TARGET_SYSLOG)
@@ -363,28 +448,33 @@ struct log *log_new(const struct log_options *options, char why[256])
 		return log;
 	snprintf(why, 256, "cannot start the log: %s", strerror(-error));
 	close_all(log);
-	if (log->done[1] >= 0)
-		close(log->done[1]);
 	free(log);
 	return NULL;
 }
 
+/* The thread hangs, in a stopped journal say, and is left behind with what it uses. */
+static void abandon(struct log *log)
+{
+	unsigned long long lost;
+
+	atomic_store(&log->abandoned, true);
+	/* Should it come loose right now, the record in its hands is counted, but not lost. */
+	lost = log->put - atomic_load(&log->written) + atomic_load(&log->dropped) -
+	       atomic_load(&log->told);
+	if (log->options.target == LOG_TARGET_JOURNAL)
+		log_journal_tell_lost(lost);
+}
+
 void log_free(struct log *log)
 {
-	struct pollfd done;
-	int ready;
-
 	if (!log)
 		return;
-	done = (struct pollfd){.fd = log->done[0], .events = POLLIN};
-	atomic_store(&log->stopping, true);
-	wake(log);
-	/* A thread that hangs in a stopped journal is left behind, with what it uses. */
-	do
-		ready = poll(&done, 1, PATIENCE_MS);
-	while (ready < 0 && errno == EINTR);
-	if (ready <= 0)
+	if (!log_flush(log, PATIENCE_MS)) {
+		abandon(log);
 		return;
+	}
+	atomic_store(&log->stopping, true);
+	rouse(log);
 	pthread_join(log->thread, NULL);
 	close_all(log);
 	free(log);

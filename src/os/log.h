@@ -37,13 +37,29 @@ struct log_options {
 	bool utc;
 };
 
-/* What a record is about, beside its text; NULL and 0: nothing. */
+/*
+ * What a record is about, beside its text; NULL and 0: nothing. Each is a field of the journal, by a
+ * row of log_texts or log_numbers in log.c. The texts are borrowed for the call.
+ */
 struct log_fields {
+	const char *event; /* the kind of event, a MESSAGE_ID: 32 hexadecimal digits, static */
 	uint64_t cid;
+	uint64_t count;    /* of the things that it is about */
+	uint64_t pending;  /* bytes that waited for the client */
 	const char *peer;
 	const char *name;
+	const char *lang;
+	const char *version;
+	const char *listener;
 	const char *reason;
+	const char *subject;
 };
+
+/* For a record with nothing else than its event. */
+#define LOG_EVENT(id) (&(const struct log_fields){.event = (id)})
+
+/* The log's own event: records were dropped. The others are in server/events.h. */
+#define LOG_EVENT_DROPPED "1b2ca85eb04a492e8d03f0ba252a829a"
 
 /* Long texts, a trace of a large payload say, are cut. */
 enum { LOG_TEXT_MAX = 8192 };
@@ -53,8 +69,14 @@ struct log;
 /* Starts the thread, which takes no signals. NULL with `why`. */
 struct log *log_new(const struct log_options *options, char why[256]);
 
-/* Writes what is left, but waits for a writer that is stuck two seconds at most. */
+/*
+ * Writes what is left, but waits for a writer that is stuck two seconds at most. What the journal has
+ * not taken by then is at least counted, on standard error, where it will find that later.
+ */
 void log_free(struct log *log);
+
+/* Waits until all that was logged is written, but not longer than that. Was it? */
+bool log_flush(struct log *log, unsigned patience_ms);
 
 /* Is anybody interested in records of this level? */
 bool log_wants(const struct log *log, enum log_level level);

@@ -37,7 +37,7 @@ static size_t write_time(char *to, size_t size, const struct log_options *option
 	return (size_t)snprintf(to, size, "%s.%06ld ", day, time->tv_nsec / 1000);
 }
 
-void log_lines_write(int fd, const struct log_options *options, const struct log_record *record)
+bool log_lines_write(int fd, const struct log_options *options, const struct log_record *record)
 {
 	char head[96];
 	size_t length = (size_t)snprintf(head, sizeof(head), "[%ld] ", (long)getpid());
@@ -50,9 +50,8 @@ void log_lines_write(int fd, const struct log_options *options, const struct log
 	parts[0] = (struct iovec){head, length};
 	parts[1] = (struct iovec){(void *)(uintptr_t)record->text, strlen(record->text)};
 	parts[2] = (struct iovec){(void *)(uintptr_t)"\n", 1};
-	/* A log that cannot be written must not stop the broker. */
 	done = writev(fd, parts, 3);
-	(void)done;
+	return done == (ssize_t)(length + parts[1].iov_len + 1);
 }
 
 void log_syslog_open(void)

@@ -2,11 +2,12 @@
 /*
  * Every complaint: its text on the wire and whether it ends the connection (PROTOCOL 4).
  *
- * A fault that ends the connection has a reason, in the words of nats-server's closed reasons; it
- * stands in the log. Some end it without a word on the wire.
+ * Each has a reason for the log; where the connection ends it is in the words of nats-server's closed
+ * reasons. Some end it without a word on the wire.
  */
 #pragma once
 
+#include <stdbool.h>
 
 #include "base/slice.h"
 
@@ -18,7 +19,8 @@ enum fault {
 	FAULT_MAX_SUBSCRIPTIONS,
 	FAULT_PUBLISH_DENIED,     /* followed by the subject, quoted */
 	FAULT_REPLY_DENIED,       /* likewise */
-	FAULT_SUBSCRIBE_DENIED,   /* likewise */
+	FAULT_QUEUE_DENIED,       /* likewise, and by fault_detail() */
+	FAULT_TOKENS_DENIED,      /* likewise */
 	/* The connection ends. */
 	FAULT_UNKNOWN_OPERATION,
 	FAULT_CONTROL_LINE,
@@ -46,8 +48,17 @@ enum fault {
 /* The text between `-ERR '` and `'`; empty for those that say nothing. */
 struct slice fault_text(enum fault fault);
 
-/* Why the connection ended; NULL for those that leave it open. */
+/* Does it end the connection? */
+static inline bool fault_ends(enum fault fault)
+{
+	return fault >= FAULT_UNKNOWN_OPERATION;
+}
+
+/* What happened, or why the connection ended; NULL for FAULT_NONE. */
 const char *fault_reason(enum fault fault);
 
-/* More for the log than the reason says, or NULL. */
+/*
+ * NULL, or where the connection ends more for the log than the reason says; where it goes on, what
+ * follows the subject.
+ */
 const char *fault_detail(enum fault fault);

@@ -9,6 +9,7 @@
 #include "os/log.h"
 #include "proto/writer.h"
 #include "server/client_log.h"
+#include "server/events.h"
 #include "server/server.h"
 
 enum {
@@ -279,12 +280,11 @@ static void on_timer(struct timer *timer)
 /* What leaves the connection open can be said a million times a second: one line will do. */
 static void log_complaint(struct client *client)
 {
-	const char *text = fault_text((enum fault)client->session.complaint).bytes;
-
-	if (now_of(client) < client->quiet_until_ms)
-		return;
-	client->quiet_until_ms = now_of(client) + QUIET_MS;
-	client_log(client, LOG_LEVEL_WARNING, text, "Client error: %s", text);
+	if (now_of(client) >= client->quiet_until_ms) {
+		client->quiet_until_ms = now_of(client) + QUIET_MS;
+		client_log_complaint(client);
+	}
+	client->session.about = (struct slice){NULL, 0};
 }
 
 static void deal_with_events(struct client *client)
@@ -299,7 +299,8 @@ static void deal_with_events(struct client *client)
 		client->has_rtt = true;
 	}
 	if (events & SESSION_CONNECTED) {
-		client_log(client, LOG_LEVEL_DEBUG, NULL, "Client connected");
+		client_log(client, LOG_LEVEL_DEBUG, LOG_EVENT(EVENT_CLIENT_CONNECTED),
+			   "Client connected");
 		restart_keepalive(client);
 	}
 	if (events & SESSION_FIRST_PING)
@@ -531,7 +532,8 @@ struct client *client_new(struct server *server, const struct listener *listener
 	client->ping_due_ms =
 		server->loop.now_ms + (uint64_t)server->options->ping_interval_ms;
 	enter(client);
-	client_log(client, LOG_LEVEL_DEBUG, NULL, "Client connection created");
+	client_log(client, LOG_LEVEL_DEBUG, LOG_EVENT(EVENT_CLIENT_CREATED),
+		   "Client connection created");
 	client_send_info(client, false);
 	watch(client, POLLER_READ);
 	if (client->state == CLIENT_OPEN)

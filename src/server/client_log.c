@@ -6,9 +6,13 @@
 #include <stdio.h>
 
 #include "base/buf.h"
+#include "os/listener.h"
 #include "proto/writer.h"
 #include "server/client.h"
+#include "server/events.h"
 #include "server/server.h"
+
+enum { SUBJECT_MAX = 1024 };
 
 static const char *text_or_nothing(const char *text)
 {
@@ -27,19 +31,25 @@ static void print_who(const struct client *client, const char *peer, char *who, 
 			 text_or_nothing(connect->lang), text_or_nothing(connect->name));
 }
 
-void client_log(const struct client *client, enum log_level level, const char *reason,
-		const char *format, ...)
+void client_log(const struct client *client, enum log_level level,
+		const struct log_fields *about, const char *format, ...)
 {
 	struct log *log = client->server->log;
+	struct log_fields fields = about ? *about : (struct log_fields){0};
 	char peer[ADDRESS_TEXT];
 	char text[LOG_TEXT_MAX];
 	char who[1024];
-	struct log_fields fields = {client->cid, peer, client->session.connect.name, reason};
 	va_list arguments;
 
 	if (!log_wants(log, level))
 		return;
 	peer_text(&client->peer, peer);
+	fields.cid = client->cid;
+	fields.peer = peer;
+	fields.name = client->session.connect.name;
+	fields.lang = client->session.connect.lang;
+	fields.version = client->session.connect.version;
+	fields.listener = client->listener->text;
 	print_who(client, peer, who, sizeof(who));
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
@@ -48,40 +58,100 @@ void client_log(const struct client *client, enum log_level level, const char *r
 }
 
 /* What is the client's own doing is worth a line; its coming and going is not, without -D. */
-static enum log_level level_of(enum fault fault)
+static const struct {
+	const char *event;
+	enum log_level level;
+} kinds[FAULT_COUNT] = {
+	[FAULT_INVALID_SUBJECT] = {EVENT_INVALID_SUBJECT, LOG_LEVEL_WARNING},
+	[FAULT_INVALID_PUBLISH_SUBJECT] = {EVENT_INVALID_SUBJECT, LOG_LEVEL_WARNING},
+	[FAULT_MAX_SUBSCRIPTIONS] = {EVENT_MAX_SUBSCRIPTIONS, LOG_LEVEL_WARNING},
+	[FAULT_PUBLISH_DENIED] = {EVENT_PERMISSION, LOG_LEVEL_WARNING},
+	[FAULT_REPLY_DENIED] = {EVENT_PERMISSION, LOG_LEVEL_WARNING},
+	[FAULT_QUEUE_DENIED] = {EVENT_PERMISSION, LOG_LEVEL_WARNING},
+	[FAULT_TOKENS_DENIED] = {EVENT_PERMISSION, LOG_LEVEL_WARNING},
+	[FAULT_UNKNOWN_OPERATION] = {EVENT_PROTOCOL_VIOLATION, LOG_LEVEL_WARNING},
+	[FAULT_CONTROL_LINE] = {EVENT_CONTROL_LINE, LOG_LEVEL_WARNING},
+	[FAULT_MAX_PAYLOAD] = {EVENT_MAX_PAYLOAD, LOG_LEVEL_WARNING},
+	[FAULT_CLIENT_PROTOCOL] = {EVENT_PROTOCOL_VERSION, LOG_LEVEL_WARNING},
+	[FAULT_NO_RESPONDERS] = {EVENT_NO_RESPONDERS, LOG_LEVEL_WARNING},
+	[FAULT_AUTHORIZATION] = {EVENT_AUTHENTICATION, LOG_LEVEL_WARNING},
+	[FAULT_MAX_CONNECTIONS] = {EVENT_MAX_CONNECTIONS, LOG_LEVEL_WARNING},
+	[FAULT_STALE] = {EVENT_STALE, LOG_LEVEL_INFO},
+	[FAULT_ARGUMENTS] = {EVENT_PROTOCOL_VIOLATION, LOG_LEVEL_WARNING},
+	[FAULT_JSON] = {EVENT_PROTOCOL_VIOLATION, LOG_LEVEL_WARNING},
+	[FAULT_NO_HEADERS] = {EVENT_PROTOCOL_VIOLATION, LOG_LEVEL_WARNING},
+	[FAULT_CLIENT_ERROR] = {EVENT_CLIENT_ERROR, LOG_LEVEL_WARNING},
+	[FAULT_CLIENT_CLOSED] = {EVENT_CLIENT_CLOSED, LOG_LEVEL_DEBUG},
+	[FAULT_PENDING] = {EVENT_SLOW_PENDING, LOG_LEVEL_WARNING},
+	[FAULT_WRITE_DEADLINE] = {EVENT_SLOW_DEADLINE, LOG_LEVEL_WARNING},
+	[FAULT_READ] = {EVENT_CLIENT_LOST, LOG_LEVEL_DEBUG},
+	[FAULT_WRITE] = {EVENT_CLIENT_LOST, LOG_LEVEL_DEBUG},
+	[FAULT_MEMORY] = {EVENT_OUT_OF_MEMORY, LOG_LEVEL_ERROR},
+	[FAULT_SHUTDOWN] = {EVENT_CLIENT_DISMISSED, LOG_LEVEL_DEBUG},
+};
+
+/* A subject with a NUL in it is cut there. */
+static void print_subject(const struct client *client, char subject[SUBJECT_MAX])
 {
-	switch (fault) {
-	case FAULT_CLIENT_CLOSED:
-	case FAULT_SHUTDOWN:
-	case FAULT_READ:
-	case FAULT_WRITE:
-		return LOG_LEVEL_DEBUG;
-	case FAULT_STALE:
-		return LOG_LEVEL_INFO;
-	case FAULT_MEMORY:
-		return LOG_LEVEL_ERROR;
-	default:
-		return LOG_LEVEL_WARNING;
-	}
+	struct slice about = client->session.about;
+	int length = (int)(about.length < SUBJECT_MAX ? about.length : SUBJECT_MAX);
+
+	snprintf(subject, SUBJECT_MAX, "%.*s", length, about.bytes ? about.bytes : "");
+}
+
+void client_log_complaint(const struct client *client)
+{
+	enum fault fault = (enum fault)client->session.complaint;
+	struct slice text = fault_text(fault);
+	const char *detail = fault_detail(fault);
+	char subject[SUBJECT_MAX];
+	struct log_fields fields = {
+		.event = kinds[fault].event, .reason = fault_reason(fault), .subject = subject};
+	struct buf quoted = {0};
+
+	print_subject(client, subject);
+	if (client->session.about.bytes && writer_quote(&quoted, client->session.about) == 0)
+		client_log(client, kinds[fault].level, &fields, "Client error: %.*s%s%.*s%s",
+			   (int)text.length, text.bytes,
+			   text.bytes[text.length - 1] == ' ' ? "" : " ", (int)quoted.length,
+			   quoted.bytes, detail ? detail : "");
+	else
+		client_log(client, kinds[fault].level, &fields, "Client error: %.*s",
+			   (int)text.length, text.bytes);
+	buf_fini(&quoted);
+}
+
+static void log_slow_consumer(const struct client *client, enum fault fault,
+			      const struct log_fields *fields)
+{
+	const struct options *options = client->server->options;
+
+	if (fault == FAULT_PENDING)
+		client_log(client, LOG_LEVEL_WARNING, fields,
+			   "Slow Consumer Detected: MaxPending of %" PRId64 " Exceeded",
+			   options->max_pending);
+	else
+		client_log(client, LOG_LEVEL_WARNING, fields,
+			   "Slow Consumer Detected: WriteDeadline of %gs exceeded with %" PRIu64
+			   " bytes pending", (double)options->write_deadline_ms / 1000,
+			   fields->pending);
 }
 
 void client_log_end(const struct client *client, enum fault fault)
 {
-	const struct options *options = client->server->options;
-	const char *reason = fault_reason(fault);
 	const char *detail = fault_detail(fault);
+	char subject[SUBJECT_MAX];
+	struct log_fields fields = {.reason = fault_reason(fault), .subject = subject};
 
-	if (fault == FAULT_PENDING)
-		client_log(client, LOG_LEVEL_WARNING, reason,
-			   "Slow Consumer Detected: MaxPending of %" PRId64 " Exceeded",
-			   options->max_pending);
-	else if (fault == FAULT_WRITE_DEADLINE)
-		client_log(client, LOG_LEVEL_WARNING, reason,
-			   "Slow Consumer Detected: WriteDeadline of %gs exceeded with %zu bytes "
-			   "pending", (double)options->write_deadline_ms / 1000,
-			   client->session.outbox.pending_bytes);
-	client_log(client, level_of(fault), reason, "Client connection closed: %s%s%s", reason,
-		   detail ? ", " : "", detail ? detail : "");
+	print_subject(client, subject);
+	if (fault == FAULT_PENDING || fault == FAULT_WRITE_DEADLINE) {
+		fields.pending = client->session.outbox.pending_bytes;
+		log_slow_consumer(client, fault, &fields);
+	}
+	/* Of two records about it this is the one to be found. */
+	fields.event = kinds[fault].event;
+	client_log(client, kinds[fault].level, &fields, "Client connection closed: %s%s%s",
+		   fields.reason, detail ? ", " : "", detail ? detail : "");
 }
 
 static void log_payload(const struct client *client, struct slice verb, struct slice text)

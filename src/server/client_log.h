@@ -11,10 +11,17 @@
 struct client;
 struct server;
 
-/* The text is preceded by who it is about. `reason` may be NULL. */
+/*
+ * The text is preceded by who it is about; what log_fields can tell of the client is added to
+ * `about`, which may be NULL.
+ */
 __attribute__((format(printf, 4, 5))) void client_log(const struct client *client,
-						       enum log_level level, const char *reason,
+						       enum log_level level,
+						       const struct log_fields *about,
 						       const char *format, ...);
+
+/* What it did wrong, after which it stays: session.complaint. */
+void client_log_complaint(const struct client *client);
 
 /* Why it ended, at the priority that fits. */
 void client_log_end(const struct client *client, enum fault fault);

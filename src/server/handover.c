@@ -14,11 +14,13 @@
 #include "os/log.h"
 #include "os/supervisor.h"
 #include "server/client.h"
+#include "server/events.h"
 #include "server/handover_pack.h"
 #include "server/handover_unpack.h"
 #include "server/server.h"
 
 enum {
+	FLUSH_MS = 20,    /* of the log, before this process is replaced */
 	SETTLE_MS = 1000, /* until the supervisor has taken note of what it keeps */
 	RESERVE = 16,     /* descriptors that connections taken over must leave to us */
 };
@@ -33,7 +35,7 @@ static void on_not_kept(struct source *source, unsigned ready)
 	loop_forget(&server->loop, source);
 	close(source->fd);
 	source->fd = -1;
-	log_write(server->log, LOG_LEVEL_INFO, NULL,
+	log_write(server->log, LOG_LEVEL_INFO, LOG_EVENT(EVENT_NOT_KEPT),
 		  "The supervisor keeps no connections (FileDescriptorStoreMax= is missing): they "
 		  "will not survive a restart");
 }
@@ -69,7 +71,7 @@ void handover_add_from_environment(struct server *server)
 	if (good)
 		handover_add(server, (int)fd);
 	else if (text)
-		log_write(server->log, LOG_LEVEL_WARNING, NULL,
+		log_write(server->log, LOG_LEVEL_WARNING, LOG_EVENT(EVENT_WITHOUT_EFFECT),
 			  "Ignoring $" HANDOVER_ENVIRONMENT "=%s: not a parcel", text);
 }
 
@@ -108,7 +110,7 @@ static void log_taken(struct server *server, uint64_t started_ms)
 	const struct handover *handover = &server->handover;
 
 	if (handover->taken + handover->lost > 0 || handover->pid)
-		log_write(server->log, LOG_LEVEL_INFO, NULL,
+		log_write(server->log, LOG_LEVEL_INFO, LOG_EVENT(EVENT_TAKEN_OVER),
 			  "Took over %" PRIu64 " connections and %" PRIu64 " subscriptions of "
 			  "process %" PRIu64 " (version %s) in %" PRIu64 " ms; %" PRIu64 " were lost",
 			  handover->taken, server->router.subscriptions, handover->pid,
@@ -206,12 +208,12 @@ void handover_park(struct server *server)
 	supervisor_settle(SETTLE_MS);
 	error = handover_pack(server, handover->keeper.fd, false, &packed);
 	if (error < 0)
-		log_write(server->log, LOG_LEVEL_WARNING, NULL,
+		log_write(server->log, LOG_LEVEL_WARNING, LOG_EVENT(EVENT_NOT_KEPT),
 			  "Not all connections could be parked, and the others are closed: %s",
 			  strerror(-error));
 	close_others(server, packed);
 	handover->has_parked = true;
-	log_write(server->log, LOG_LEVEL_INFO, NULL,
+	log_write(server->log, LOG_LEVEL_INFO, LOG_EVENT(EVENT_PARKED),
 		  "Parked %" PRIu64 " connections for the next process", packed);
 }
 
@@ -230,8 +232,9 @@ static int replace(struct server *server, const int ends[2])
 	if (setenv(HANDOVER_ENVIRONMENT, number, 1) < 0 || fcntl(ends[0], F_SETFD, 0) < 0)
 		return -errno;
 	close_others(server, packed);
-	log_write(server->log, LOG_LEVEL_INFO, NULL, "Replacing this process by %s, with %" PRIu64
+	log_write(server->log, LOG_LEVEL_INFO, LOG_EVENT(EVENT_REPLACED), "Replacing this process by %s, with %" PRIu64
 						     " connections", argv[0], packed);
+	log_flush(server->log, FLUSH_MS);
 	execvp(argv[0], argv);
 	return -errno;
 }

@@ -4,6 +4,7 @@
 #include "os/log.h"
 #include "os/random.h"
 #include "server/client.h"
+#include "server/events.h"
 #include "server/server.h"
 #include "server/status.h"
 
@@ -72,7 +73,7 @@ void lame_duck_begin(struct server *server)
 
 	if (server->lame_duck.is_on)
 		return;
-	log_write(server->log, LOG_LEVEL_INFO, NULL,
+	log_write(server->log, LOG_LEVEL_INFO, LOG_EVENT(EVENT_LAME_DUCK),
 		  "Entering lame duck mode, stop accepting new clients");
 	server->lame_duck.is_on = true;
 	status_stopping("Lame duck mode");

@@ -18,6 +18,7 @@
 #include "os/signals.h"
 #include "server/client.h"
 #include "server/client_log.h"
+#include "server/events.h"
 #include "server/version.h"
 
 enum {
@@ -94,7 +95,9 @@ static void fit_descriptors(struct server *server)
 	if (limit.rlim_cur == RLIM_INFINITY || server->max_connections + DESCRIPTORS_KEPT <= most)
 		return;
 	server->max_connections = most > DESCRIPTORS_KEPT ? most - DESCRIPTORS_KEPT : 1;
-	log_write(server->log, LOG_LEVEL_INFO, NULL,
+	log_write(server->log, LOG_LEVEL_INFO,
+		  &(struct log_fields){.event = EVENT_CONNECTIONS_LOWERED,
+				       .count = server->max_connections},
 		  "max_connections is lowered to %" PRIu64 ": the limit of open files is %" PRIu64,
 		  server->max_connections, most);
 }
@@ -193,14 +196,28 @@ static struct server *server_of(const struct listener *listener)
 	return container_of(listener->loop, struct server, loop);
 }
 
+static void log_no_memory(struct listener *listener, const struct peer *peer)
+{
+	char text[ADDRESS_TEXT];
+	struct log_fields fields = {
+		.event = EVENT_OUT_OF_MEMORY,
+		.peer = text,
+		.listener = listener->text,
+		.reason = fault_reason(FAULT_MEMORY),
+	};
+
+	peer_text(peer, text);
+	log_write(server_of(listener)->log, LOG_LEVEL_ERROR, &fields,
+		  "%s - A client was refused: out of memory", text);
+}
+
 static void on_accepted(struct listener *listener, int fd, const struct peer *peer)
 {
 	struct server *server = server_of(listener);
 	struct client *client = client_new(server, listener, fd, peer);
 
 	if (!client) {
-		log_write(server->log, LOG_LEVEL_ERROR, NULL,
-			  "A client was refused: out of memory");
+		log_no_memory(listener, peer);
 		return;
 	}
 	if (server->connections <= server->max_connections)
@@ -210,9 +227,15 @@ static void on_accepted(struct listener *listener, int fd, const struct peer *pe
 
 static void on_starved(struct listener *listener, int error)
 {
-	log_write(server_of(listener)->log, LOG_LEVEL_ERROR, NULL,
-		  "Cannot accept clients on %s for the moment: %s", listener->text,
-		  strerror(-error));
+	struct log_fields fields = {
+		.event = EVENT_CANNOT_ACCEPT,
+		.listener = listener->text,
+		.reason = strerror(-error),
+	};
+
+	log_write(server_of(listener)->log, LOG_LEVEL_ERROR, &fields,
+		  "Cannot accept clients on %s for the moment: %s", fields.listener,
+		  fields.reason);
 }
 
 int server_add_listener(struct server *server, int fd, const char *where)
@@ -358,7 +381,8 @@ static void on_trim(struct timer *timer)
 
 static void log_start(struct listener *listener)
 {
-	log_write(server_of(listener)->log, LOG_LEVEL_INFO, NULL,
+	log_write(server_of(listener)->log, LOG_LEVEL_INFO,
+		  &(struct log_fields){.event = EVENT_LISTENING, .listener = listener->text},
 		  "Listening for client connections on %s%s", listener->text,
 		  listener->adopted ? " (from the supervisor)" : "");
 }
@@ -384,7 +408,7 @@ int server_start(struct server *server)
 	for_each_listener(server, log_start);
 	status_ready(server);
 	idle_plan(server);
-	log_write(server->log, LOG_LEVEL_INFO, NULL, "Server is ready");
+	log_write(server->log, LOG_LEVEL_INFO, LOG_EVENT(EVENT_READY), "Server is ready");
 	return 0;
 }
 
@@ -404,6 +428,13 @@ void server_stop(struct server *server)
 }
 
 /* Signals (PROTOCOL 8.1). */
+
+static void refuse_reload(struct server *server, const char *reason)
+{
+	log_write(server->log, LOG_LEVEL_ERROR,
+		  &(struct log_fields){.event = EVENT_RELOAD_REFUSED, .reason = reason},
+		  "Failed to reload server configuration: %s", reason);
+}
 
 static void on_signal(struct loop *loop, int signal)
 {
@@ -427,9 +458,8 @@ static void on_signal(struct loop *loop, int signal)
 		upgrade_go_on(server);
 		break;
 	case SIGHUP:
-		log_write(server->log, LOG_LEVEL_ERROR, NULL,
-			  "Failed to reload server configuration: can only reload config when a "
-			  "file is provided using -c or --config");
+		refuse_reload(server, "can only reload config when a file is provided using -c or "
+				      "--config");
 		break;
 	case SIGUSR1:
 		log_reopen(server->log);
@@ -456,13 +486,13 @@ static void close_all(struct server *server)
 
 static void finish(struct server *server)
 {
-	log_write(server->log, LOG_LEVEL_INFO, NULL, "Initiating Shutdown...");
+	log_write(server->log, LOG_LEVEL_INFO, LOG_EVENT(EVENT_STOPPING), "Initiating Shutdown...");
 	status_stopping("Stopping");
 	if (server->is_parking)
 		handover_park(server);
 	else
 		close_all(server);
-	log_write(server->log, LOG_LEVEL_INFO, NULL, "Server Exiting..");
+	log_write(server->log, LOG_LEVEL_INFO, LOG_EVENT(EVENT_STOPPED), "Server Exiting..");
 }
 
 /* At the end of a turn nothing is half done. It comes back only if it went wrong. */

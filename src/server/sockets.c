@@ -13,6 +13,7 @@
 #include "os/log.h"
 #include "os/parcel.h"
 #include "os/supervisor.h"
+#include "server/events.h"
 #include "server/sandbox.h"
 #include "server/server.h"
 
@@ -79,7 +80,8 @@ static void say_without_effect(const struct server *server)
 	const char *given = options_given_address(server->options);
 
 	if (given)
-		log_write(server->log, LOG_LEVEL_WARNING, NULL,
+		log_write(server->log, LOG_LEVEL_WARNING,
+			  &(struct log_fields){.event = EVENT_WITHOUT_EFFECT, .reason = given},
 			  "Option %s has no effect: the sockets come from the supervisor", given);
 }
 

@@ -7,13 +7,14 @@
 #include "os/log.h"
 #include "os/parcel.h"
 #include "os/trial.h"
+#include "server/events.h"
 #include "server/server.h"
 
 enum { TRIAL_MS = 10000, WHY = 64 };
 
 void upgrade_fail(struct server *server, const char *why)
 {
-	log_write(server->log, LOG_LEVEL_ERROR, NULL,
+	log_write(server->log, LOG_LEVEL_ERROR, LOG_EVENT(EVENT_NOT_REPLACED),
 		  "This process is not replaced by %s, and goes on: %s", server->options->argv[0],
 		  why);
 }

@@ -5,11 +5,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <regex.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "os/log_sink.h"
 #include "test.h"
 
 enum { LIMIT_SECONDS = 120, PATIENCE_MS = 10000, PATH_ROOM = 512 };
@@ -469,7 +471,7 @@ static void a_stuck_reader_costs_records_but_no_time(void)
 	char why[256];
 	struct stuck stuck;
 	struct log *log;
-	unsigned long written = 0, dropped;
+	unsigned long written = 0, dropped = 0;
 	uint64_t start;
 	int last = -1;
 
@@ -481,13 +483,15 @@ static void a_stuck_reader_costs_records_but_no_time(void)
 		log_write(log, LOG_LEVEL_INFO, NULL, "record %d of a day on which nobody reads",
 			at);
 	CHECK(now_ms() - start < 5000);
-	CHECK(drain_until(&stuck, text, ROOM, "dropped"));
-	dropped = count_dropped(text);
-	for (const char *at = text; (at = strstr(at, "record ")); written++) {
-		/* Those that came through are in order. */
-		CHECK(atoi(at + 7) > last);
-		last = atoi(at + 7);
-		at += 7;
+	/* They may be told more than once. */
+	while (written + dropped < RECORDS && drain_until(&stuck, text, ROOM, "record")) {
+		dropped += count_dropped(text);
+		for (const char *at = text; (at = strstr(at, "record ")); written++) {
+			/* Those that came through are in order. */
+			CHECK(atoi(at + 7) > last);
+			last = atoi(at + 7);
+			at += 7;
+		}
 	}
 	CHECK(dropped > 0);
 	CHECK(written > 100);
@@ -554,6 +558,310 @@ static void an_end_writes_what_is_left(void)
 	log_free(NULL);
 }
 
+/* A journal of our own in place of os/log_journal: it keeps what it is given. */
+enum mood { TAKES, REFUSES, HANGS, IS_SLOW };
+
+enum { KEPT_MOST = 4096, SLOW_MS = 20 };
+
+static struct kept {
+	enum log_level level;
+	struct log_fields fields; /* whose texts are ours */
+	char *text;
+} kept[KEPT_MOST];
+static atomic_int mood;
+static atomic_size_t kept_count;
+static unsigned long long lost_count;
+static int loose[2]; /* a byte here ends a hanging */
+
+bool log_stderr_is_journal(void)
+{
+	return false;
+}
+
+static const char **text_at(struct log_fields *fields, const struct log_text *text)
+{
+	return (const char **)(void *)((char *)fields + text->place);
+}
+
+static uint64_t *number_at(struct log_fields *fields, const struct log_number *number)
+{
+	return (uint64_t *)(void *)((char *)fields + number->place);
+}
+
+bool log_journal_write(const struct log_record *record)
+{
+	struct kept *keeps = &kept[kept_count];
+	char byte;
+
+	if (mood == REFUSES)
+		return false;
+	if (mood == IS_SLOW)
+		poll(NULL, 0, SLOW_MS);
+	if (mood == HANGS)
+		while (read(loose[0], &byte, 1) < 0 && errno == EINTR)
+			;
+	CHECK(kept_count < KEPT_MOST);
+	keeps->level = record->level;
+	keeps->fields = record->fields;
+	keeps->text = strdup(record->text);
+	for (const struct log_text *text = log_texts; text->key; text++)
+		if (*text_at(&keeps->fields, text))
+			*text_at(&keeps->fields, text) = strdup(*text_at(&keeps->fields, text));
+	kept_count++;
+	return true;
+}
+
+void log_journal_tell_lost(unsigned long long count)
+{
+	lost_count = count;
+}
+
+static struct log *open_journal(enum mood at_first)
+{
+	const struct log_options options = {.target = LOG_TARGET_JOURNAL};
+	struct log *log;
+	char why[256];
+
+	mood = at_first;
+	kept_count = 0;
+	lost_count = 0;
+	CHECK_NUMBER(pipe(loose), 0);
+	log = log_new(&options, why);
+	CHECK(log != NULL);
+	return log;
+}
+
+static void come_back(void)
+{
+	mood = TAKES;
+	CHECK_NUMBER(write(loose[1], "", 1), 1);
+}
+
+static void close_journal(struct log *log)
+{
+	log_free(log);
+	close(loose[0]);
+	close(loose[1]);
+	for (size_t at = 0; at < kept_count; at++) {
+		free(kept[at].text);
+		for (const struct log_text *text = log_texts; text->key; text++)
+			free((void *)(uintptr_t)*text_at(&kept[at].fields, text));
+	}
+}
+
+static void every_field_comes_through(void)
+{
+	static const char event[] = "0123456789abcdef0123456789abcdef";
+	struct log *log = open_journal(TAKES);
+	struct log_fields fields = {.event = event};
+	char texts[16][32];
+	size_t count = 0;
+
+	for (const struct log_text *text = log_texts; text->key; text++) {
+		snprintf(texts[count], sizeof(texts[count]), "the %s", text->key);
+		*text_at(&fields, text) = texts[count++];
+	}
+	for (const struct log_number *number = log_numbers; number->key; number++)
+		*number_at(&fields, number) = UINT64_MAX - count++;
+	log_write(log, LOG_LEVEL_WARNING, &fields, "text %d", 1);
+	/* What was lent for the call is gone. */
+	memset(texts, 'x', sizeof(texts));
+	log_write(log, LOG_LEVEL_INFO, NULL, "text 2");
+	log_write(log, LOG_LEVEL_INFO, LOG_EVENT(event), "text 3");
+	CHECK(log_flush(log, PATIENCE_MS));
+	CHECK_NUMBER(kept_count, 3);
+	CHECK_NUMBER(kept[0].level, LOG_LEVEL_WARNING);
+	CHECK(strcmp(kept[0].text, "text 1") == 0);
+	CHECK(kept[0].fields.event == event);
+	CHECK(!kept[1].fields.event);
+	CHECK(kept[2].fields.event == event);
+	count = 0;
+	for (const struct log_text *text = log_texts; text->key; text++, count++) {
+		char expected[32];
+
+		snprintf(expected, sizeof(expected), "the %s", text->key);
+		CHECK(strcmp(*text_at(&kept[0].fields, text), expected) == 0);
+		CHECK(**text_at(&kept[1].fields, text) == '\0');
+		CHECK(**text_at(&kept[2].fields, text) == '\0');
+	}
+	for (const struct log_number *number = log_numbers; number->key; number++) {
+		CHECK_NUMBER(*number_at(&kept[0].fields, number), UINT64_MAX - count++);
+		CHECK_NUMBER(*number_at(&kept[1].fields, number), 0);
+	}
+	close_journal(log);
+}
+
+/* All at their longest, and more: none runs into the next. */
+static void long_fields_are_cut_and_shown_without_control_bytes(void)
+{
+	static char longer[3 * LOG_TEXT_MAX];
+	struct log *log = open_journal(TAKES);
+	struct log_fields fields = {.cid = 1};
+
+	memset(longer, '\n', sizeof(longer) - 1);
+	for (const struct log_text *text = log_texts; text->key; text++)
+		*text_at(&fields, text) = longer;
+	log_write(log, LOG_LEVEL_WARNING, &fields, "%s", longer);
+	CHECK(log_flush(log, PATIENCE_MS));
+	CHECK_NUMBER(kept_count, 1);
+	CHECK_NUMBER(strspn(kept[0].text, "."), LOG_TEXT_MAX - 1);
+	for (const struct log_text *text = log_texts; text->key; text++) {
+		CHECK_NUMBER(strspn(*text_at(&kept[0].fields, text), "."), text->most - 1);
+		CHECK_NUMBER(strlen(*text_at(&kept[0].fields, text)), text->most - 1);
+	}
+	close_journal(log);
+}
+
+/* Adds up what records of the log's own tell. */
+static unsigned long long count_told(void)
+{
+	unsigned long long told = 0;
+
+	for (size_t at = 0; at < kept_count; at++) {
+		const char *event = kept[at].fields.event;
+
+		if (!event || strcmp(event, LOG_EVENT_DROPPED) != 0)
+			continue;
+		CHECK_NUMBER(kept[at].level, LOG_LEVEL_WARNING);
+		CHECK_NUMBER(strtoull(kept[at].text, NULL, 10), kept[at].fields.count);
+		told += kept[at].fields.count;
+	}
+	return told;
+}
+
+static size_t count_others(void)
+{
+	size_t others = 0;
+
+	for (size_t at = 0; at < kept_count; at++)
+		others += !kept[at].fields.event;
+	return others;
+}
+
+static void what_the_journal_does_not_take_is_counted(void)
+{
+	struct log *log = open_journal(REFUSES);
+
+	for (int at = 0; at < 10; at++)
+		log_write(log, LOG_LEVEL_INFO, NULL, "nobody takes this");
+	CHECK(log_flush(log, PATIENCE_MS));
+	CHECK_NUMBER(kept_count, 0);
+	mood = TAKES;
+	log_write(log, LOG_LEVEL_INFO, NULL, "but this");
+	CHECK(log_flush(log, PATIENCE_MS));
+	CHECK_NUMBER(count_others(), 1);
+	CHECK_NUMBER(count_told(), 10);
+	close_journal(log);
+}
+
+static void what_is_dropped_adds_up(void)
+{
+	enum { RECORDS = 20000 };
+	struct log *log = open_journal(HANGS);
+
+	for (int at = 0; at < RECORDS; at++)
+		log_write(log, LOG_LEVEL_INFO, NULL, "record %d", at);
+	come_back();
+	CHECK(log_flush(log, PATIENCE_MS));
+	CHECK(count_others() > 100);
+	CHECK(count_told() > 0);
+	CHECK_NUMBER(count_others() + count_told(), RECORDS);
+	close_journal(log);
+}
+
+/* Without a pause in which to tell. */
+static void what_is_dropped_is_told_while_records_pour_in(void)
+{
+	struct log *log = open_journal(IS_SLOW);
+	uint64_t until = now_ms() + PATIENCE_MS;
+	unsigned long count = 0;
+
+	while (now_ms() < until && count_told() == 0)
+		for (int at = 0; at < 100; at++, count++)
+			log_write(log, LOG_LEVEL_INFO, NULL, "record %lu", count);
+	CHECK(count_told() > 0);
+	mood = TAKES;
+	CHECK(log_flush(log, PATIENCE_MS));
+	CHECK_NUMBER(count_others() + count_told(), count);
+	close_journal(log);
+}
+
+static void a_flush_waits_until_all_is_written(void)
+{
+	enum { RECORDS = 10 };
+	struct log *log = open_journal(IS_SLOW);
+
+	CHECK(log_flush(log, PATIENCE_MS));
+	for (int round = 1; round <= 2; round++) {
+		for (int at = 0; at < RECORDS; at++)
+			log_write(log, LOG_LEVEL_INFO, NULL, "record %d", at);
+		CHECK(log_flush(log, PATIENCE_MS));
+		CHECK_NUMBER(kept_count, round * RECORDS);
+	}
+	close_journal(log);
+}
+
+static uint64_t cpu_ms(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	return (uint64_t)used.tv_sec * 1000 + (uint64_t)used.tv_nsec / 1000000;
+}
+
+static void a_flush_does_not_wait_longer_than_it_may(void)
+{
+	enum { WAIT_MS = 400 };
+	struct log *log = open_journal(HANGS);
+	uint64_t start, used;
+
+	log_write(log, LOG_LEVEL_INFO, NULL, "one");
+	start = now_ms();
+	used = cpu_ms();
+	CHECK(!log_flush(log, WAIT_MS));
+	CHECK(now_ms() - start >= WAIT_MS);
+	CHECK(now_ms() - start < WAIT_MS + 3000);
+	CHECK(cpu_ms() - used < WAIT_MS / 4);
+	CHECK(!log_flush(log, 0));
+	CHECK_NUMBER(kept_count, 0);
+	/* Those that were given up do not count for the next. */
+	mood = IS_SLOW;
+	CHECK_NUMBER(write(loose[1], "", 1), 1);
+	for (int at = 0; at < 5; at++)
+		log_write(log, LOG_LEVEL_INFO, NULL, "more");
+	CHECK(log_flush(log, PATIENCE_MS));
+	CHECK_NUMBER(kept_count, 6);
+	close_journal(log);
+}
+
+/* In a process of its own, since the stuck thread is left behind. */
+static _Noreturn void end_with_a_stuck_journal(void)
+{
+	enum { RECORDS = 5000 };
+	struct log *log = open_journal(HANGS);
+
+	alarm(LIMIT_SECONDS / 4);
+	for (int at = 0; at < RECORDS; at++)
+		log_write(log, LOG_LEVEL_INFO, NULL, "nobody reads this");
+	log_free(log);
+	_exit(kept_count == 0 && lost_count == RECORDS ? 0 : 3);
+}
+
+static void what_is_lost_at_the_end_is_counted(void)
+{
+	int status = 0;
+	pid_t child;
+
+	fflush(stdout);
+	child = fork();
+	if (child == 0)
+		end_with_a_stuck_journal();
+	CHECK(child > 0);
+	CHECK_NUMBER(waitpid(child, &status, 0), child);
+	CHECK(WIFEXITED(status));
+	CHECK_NUMBER(WEXITSTATUS(status), 0);
+}
+
 static const struct test_case cases[] = {
 	TEST_CASE(a_line_has_pid_time_and_level),
 	TEST_CASE(the_time_may_be_left_out),
@@ -570,6 +878,14 @@ static const struct test_case cases[] = {
 	TEST_CASE(a_stuck_reader_costs_records_but_no_time),
 	TEST_CASE(an_end_does_not_wait_for_a_stuck_writer),
 	TEST_CASE(an_end_writes_what_is_left),
+	TEST_CASE(every_field_comes_through),
+	TEST_CASE(long_fields_are_cut_and_shown_without_control_bytes),
+	TEST_CASE(what_the_journal_does_not_take_is_counted),
+	TEST_CASE(what_is_dropped_adds_up),
+	TEST_CASE(what_is_dropped_is_told_while_records_pour_in),
+	TEST_CASE(a_flush_waits_until_all_is_written),
+	TEST_CASE(a_flush_does_not_wait_longer_than_it_may),
+	TEST_CASE(what_is_lost_at_the_end_is_counted),
 };
 
 int main(void)

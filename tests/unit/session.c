@@ -866,6 +866,58 @@ static void events_are_told_to_the_owner(void)
 	finish();
 }
 
+/* What the log is to tell about complaints: each by itself, with its subject. */
+static void complaints_are_told_one_by_one(void)
+{
+	static const struct {
+		const char *said;
+		const char *behind; /* the next operation, which waits */
+		enum fault complaint;
+		const char *about;
+	} rows[] = {
+		{"SUB a..b 1\r\nSUB a..c 2\r\n", "SUB a..c 2\r\n", FAULT_INVALID_SUBJECT, "a..b"},
+		{"SUB a _sys_ 1\r\nPING\r\n", "PING\r\n", FAULT_QUEUE_DENIED, "a"},
+		{"SUB a.b.c.d 1\r\nPING\r\n", "PING\r\n", FAULT_TOKENS_DENIED, "a.b.c.d"},
+		{"PUB a.* 2\r\nhi\r\nPING\r\n", "PING\r\n", FAULT_INVALID_PUBLISH_SUBJECT, "a.*"},
+		{"PUB $NRG.a 2\r\nhi\r\nPING\r\n", "PING\r\n", FAULT_PUBLISH_DENIED, "$NRG.a"},
+		{"PUB a _R_.b 2\r\nhi\r\nPING\r\n", "PING\r\n", FAULT_REPLY_DENIED, "_R_.b"},
+		{"SUB a 1\r\nSUB b 2\r\nPING\r\n", "PING\r\n", FAULT_MAX_SUBSCRIPTIONS, "b"},
+	};
+
+	set_default_limits();
+	limits.max_subscriptions = 1;
+	limits.max_subscription_tokens = 3;
+	for (size_t at = 0; at < sizeof(rows) / sizeof(rows[0]); at++) {
+		struct session *session = &peers[0].session;
+
+		begin();
+		CHECK_NUMBER(say(0, rows[at].said, rows[at].behind), SESSION_WAIT);
+		CHECK(take_events(0) & SESSION_COMPLAINED);
+		CHECK_NUMBER(session->complaint, rows[at].complaint);
+		test_check_text(__FILE__, __LINE__, rows[at].said, session->about,
+				slice_of(rows[at].about));
+		/* A complaint from elsewhere is not about that. */
+		session_complain(session, FAULT_STALE);
+		CHECK(!session->about.bytes);
+		finish();
+	}
+	begin();
+	/* Not allowed, and then no CRLF behind the payload. */
+	CHECK_NUMBER(say(0, "PUB $NRG.b 2\r\nhi  ", "$NRG.b 2\r\nhi  "), SESSION_OVER);
+	CHECK(take_events(0) & SESSION_COMPLAINED);
+	test_check_text(__FILE__, __LINE__, "the complaint's subject", peers[0].session.about,
+			SLICE("$NRG.b"));
+	finish();
+	limits.max_payload = 2;
+	begin();
+	CHECK_NUMBER(say(0, "PUB too.large 3\r\n", "too.large 3\r\n"), SESSION_OVER);
+	CHECK_NUMBER(peers[0].session.fault, FAULT_MAX_PAYLOAD);
+	test_check_text(__FILE__, __LINE__, "a fault's subject", peers[0].session.about,
+			SLICE("too.large"));
+	finish();
+	set_default_limits();
+}
+
 static void a_hot_outbox_makes_the_publisher_wait(void)
 {
 	char *said = make_text("PUB foo 70000\r\n", 70000, "\r\nPING\r\n");
@@ -984,6 +1036,7 @@ static const struct test_case cases[] = {
 	TEST_CASE(an_unfinished_message_is_forgotten_with_its_session),
 	TEST_CASE(a_place_is_offered_while_a_large_message_arrives),
 	TEST_CASE(events_are_told_to_the_owner),
+	TEST_CASE(complaints_are_told_one_by_one),
 	TEST_CASE(a_hot_outbox_makes_the_publisher_wait),
 	TEST_CASE(who_does_not_read_is_cut_off_and_nobody_else),
 	TEST_CASE(a_complaint_may_come_from_outside),
