@@ -12,6 +12,12 @@
 #     activate "ADDRESS..." [OPTION...]   the broker behind systemd-socket-activate, which is BROKER_PID
 #     refuses WORD... -- [OPTION...]      it does not start: exit status 1, and all WORDs on stderr
 #
+#     start_supervised [ADDRESS...] -- COMMAND...   under tools/supervisor.py (with SUPERVISOR_OPTIONS), with sockets of
+#                                 these addresses; PORT is that of the first on 127.0.0.1
+#     supervise COMMAND...        what tools/supervisor.py answers to it, in ANSWER; BROKER_PID follows
+#     both FUNCTION [OPTION...]   runs a case with each WAY of a hand-over, exec and restart, on a broker of its own
+#     hand_over                   another process goes on with the connections, by WAY
+#
 #     open NAME [PORT [HOST]]     a connection called NAME
 #     join NAME [FIELDS]          open, INFO, and a quiet CONNECT with more FIELDS of JSON; PING, PONG
 #     say NAME LINE...            each LINE as it stands, with CRLF; one write
@@ -49,6 +55,8 @@ lib_setup() {
 	mkdir -p "$DIR"
 	: >"$LOG"
 	BROKER_PID=
+	SUPERVISOR_PID=
+	SUPERVISOR_OPTIONS=()
 	PORT=
 	unset NOTIFY_SOCKET LISTEN_FDS LISTEN_PID LISTEN_FDNAMES
 	declare -gA FD=()
@@ -76,6 +84,7 @@ lib_teardown() {
 		stop_broker || status=1
 		((status == 0)) || show_logs
 	fi
+	stop_supervisor || status=1
 	exec {NEVER}>&-
 	return "$status"
 }
@@ -252,6 +261,10 @@ refuses() {
 }
 
 stop_broker() {
+	if [[ -n $SUPERVISOR_PID ]]; then
+		stop_supervised
+		return
+	fi
 	kill -INT "$BROKER_PID"
 	await_exit || return
 	((EXIT_STATUS == 0)) || fail "the broker ended with $EXIT_STATUS"
@@ -260,6 +273,112 @@ stop_broker() {
 restart_broker() {
 	stop_broker || return
 	launch "$PORT"
+}
+
+### The broker under a supervisor, and the hand-over
+
+start_supervised() {
+	local -a listen=()
+	while [[ $1 != -- ]]; do
+		listen+=(--listen "$1")
+		shift
+	done
+	shift
+	mkfifo "$BATS_TEST_TMPDIR/commands" "$BATS_TEST_TMPDIR/answers"
+	(
+		close_all
+		exec {NEVER}>&-
+		trap - PIPE
+		exec "$ROOT/tests/tools/supervisor.py" "${listen[@]}" "${SUPERVISOR_OPTIONS[@]}" --limit "$LIMIT_S" --log "$LOG" \
+			--notified "$DIR/notified" -- "$@" \
+			<"$BATS_TEST_TMPDIR/commands" >"$BATS_TEST_TMPDIR/answers" 2>>"$LOG" 3>&- 4>&-
+	) &
+	SUPERVISOR_PID=$!
+	exec {COMMANDS}>"$BATS_TEST_TMPDIR/commands" {ANSWERS}<"$BATS_TEST_TMPDIR/answers"
+	rm "$BATS_TEST_TMPDIR/commands" "$BATS_TEST_TMPDIR/answers"
+	supervise start || return
+	find_supervised
+}
+
+supervise() {
+	printf '%s\n' "$*" >&"$COMMANDS"
+	IFS= read -r -t $((3 * LIMIT_S)) -u "$ANSWERS" ANSWER || fail "the supervisor is silent after: $*" || return
+	[[ $ANSWER != error* ]] || fail "$*: $ANSWER" || return
+	case $ANSWER in
+	running*)
+		read -r _ BROKER_PID _ <<<"$ANSWER"
+		;;
+	exited* | killed*) BROKER_PID= ;;
+	esac
+	case $1 in
+	start | restart) [[ -n $BROKER_PID ]] || fail "it did not start: $ANSWER" ;;
+	esac
+}
+
+# PORT of a supervisor's socket, or else of the broker's own.
+find_supervised() {
+	local port='127\.0\.0\.1:([0-9]+)'
+	supervise addresses || return
+	if [[ $ANSWER =~ $port ]]; then
+		PORT=${BASH_REMATCH[1]}
+	elif [[ -z $ANSWER ]]; then
+		await_ports
+	fi
+}
+
+# Nothing that it may have parked stays.
+stop_supervised() {
+	local status=0
+	if [[ -n $BROKER_PID ]]; then
+		supervise stop || status=1
+		[[ $ANSWER == 'exited 0' ]] || fail "the broker ended with $ANSWER" || status=1
+	fi
+	stop_supervisor || status=1
+	return "$status"
+}
+
+stop_supervisor() {
+	[[ -n $SUPERVISOR_PID ]] || return 0
+	exec {COMMANDS}>&- {ANSWERS}<&-
+	wait "$SUPERVISOR_PID" || fail "the supervisor ended with $?" || return
+	SUPERVISOR_PID=
+}
+
+both() {
+	for WAY in exec restart; do
+		if [[ $WAY == exec ]]; then
+			start_broker "${@:2}"
+		else
+			start_supervised 127.0.0.1:0 -- "$MINATS" --ports_file_dir "$DIR" "${@:2}"
+		fi
+		"$1"
+		close_all
+		check_alive
+		stop_broker
+	done
+}
+
+# What the connections of the case said was read before: a PING of another one, which comes later, was answered.
+hand_over() {
+	[[ -n ${FD[fence]:-} ]] || join fence || return
+	hear_nothing fence || return
+	case $WAY in
+	exec) replace_broker ;;
+	restart) supervise restart ;;
+	esac
+	hear_nothing fence
+}
+
+# By then the new program has the sockets: it has written its ports file, which is another one than before.
+replace_broker() {
+	local file=$DIR/${MINATS##*/}_$BROKER_PID.ports
+	ln -f "$file" "$DIR/ports.before" || return
+	kill -ALRM "$BROKER_PID"
+	await is_another "$file"
+}
+
+is_another() {
+	[[ -e $1 && ! $1 -ef $DIR/ports.before ]]
 }
 
 log_has() {

@@ -357,8 +357,10 @@ class Service:
         os.closerange(past, 1 << 20)
         if self.nofile is not None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (self.nofile, self.nofile))
-        environment = {**os.environ, "NOTIFY_SOCKET": self.notify_path, "LISTEN_PID": str(os.getpid()),
-                       "LISTEN_FDS": str(len(fds)), "LISTEN_FDNAMES": ":".join(names), **self.environment}
+        environment = {**os.environ, "NOTIFY_SOCKET": self.notify_path}
+        if fds:
+            environment.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(fds)), LISTEN_FDNAMES=":".join(names))
+        environment.update(self.environment)
         os.execvpe(self.options.command[0], self.options.command, environment)
 
     def _spawn(self):
