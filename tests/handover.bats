@@ -843,3 +843,21 @@ logged() {
 	hear_closed c
 	refute log_has Parked
 }
+
+@test "a lame duck is neither parked nor replaced" {
+	start_supervised 127.0.0.1:0 -- "$MINATS" --lame_duck_duration 30s --lame_duck_grace_period 2s
+	join c '"protocol":1'
+	kill -USR2 "$BROKER_PID"
+	hear_info c
+	[[ $(info ldm) == true ]]
+	kill -TERM "$BROKER_PID"
+	kill -ALRM "$BROKER_PID"
+	hear_nothing c
+	await_log 'This process is not replaced'
+	refute log_has Parked
+	refute log_has 'Took over'
+	hear_closed c
+	await eval '! kill -0 "$BROKER_PID" 2>/dev/null'
+	supervise status
+	[[ $ANSWER == 'exited 0 stored' ]]
+}

@@ -12,6 +12,9 @@
 
 enum { TRIAL_MS = 10000, WHY = 64 };
 
+/* It has no sockets to listen on any more, and the next program would open some. */
+static const char lame_duck[] = "it is in lame duck mode";
+
 void upgrade_fail(struct server *server, const char *why)
 {
 	log_write(server->log, LOG_LEVEL_ERROR, LOG_EVENT(EVENT_NOT_REPLACED),
@@ -50,6 +53,10 @@ void upgrade_begin(struct server *server)
 
 	if (upgrade->trial)
 		return;
+	if (server->lame_duck.is_on) {
+		upgrade_fail(server, lame_duck);
+		return;
+	}
 	error = try_parcel();
 	if (error < 0) {
 		upgrade_fail(server, strerror(-error));
@@ -77,8 +84,10 @@ void upgrade_go_on(struct server *server)
 		return;
 	upgrade->trial = 0;
 	loop_cancel_timer(&server->loop, &upgrade->patience);
-	if (answer == TRIAL_GOOD)
-		server_replace(server);
-	else
+	if (answer == TRIAL_BAD)
 		upgrade_fail(server, why);
+	else if (server->lame_duck.is_on)
+		upgrade_fail(server, lame_duck);
+	else
+		server_replace(server);
 }
