@@ -206,8 +206,9 @@ queued() {
 	done
 	join publisher
 	publish_flood
+	# Whatever happens to somebody else would wake the broker.
+	close publisher
 	if [[ $WAY == restart ]]; then
-		hear_nothing publisher
 		supervise park
 		supervise peek parcel
 		# What is small is in the state of the two, one by one.
@@ -218,9 +219,9 @@ queued() {
 		((sum > 2 * 300000)) || fail "hardly anything was queued: $ANSWER"
 		supervise start
 	else
-		hand_over
+		replace_broker
 	fi
-	# Nobody says anything: what is queued comes by itself.
+	# What is queued comes by itself.
 	read_flood one
 	hand_over
 	read_flood two
