@@ -1,0 +1,30 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# A hand-over behind each byte of a conversation.
+
+load lib.bash
+
+setup() {
+	lib_setup
+	ours 'a hand-over'
+}
+
+teardown() {
+	lib_teardown
+}
+
+# at_every BYTES WAY: there were many of them, and nobody heard anything else than without.
+at_every() {
+	local count
+	count=$(timeout 300 "$ROOT/tests/tools/everybyte.py" "$2" "$1" "$MINATS" 2>&1 3>&-) || fail "$count"
+	((count > 500 / $1)) || fail "only $count hand-overs"
+}
+
+@test "a conversation goes on behind each of its bytes when the broker replaces itself" {
+	at_every 1 exec
+}
+
+@test "a conversation goes on behind every third of its bytes when a supervisor starts the broker anew" {
+	at_every 3 restart
+}
