@@ -508,16 +508,14 @@ void client_go_on(struct client *client)
 		server->last_cid = client->cid;
 	client->session.outbox.closed = client->state != CLIENT_OPEN;
 	client_log(client, LOG_LEVEL_DEBUG, NULL, "Client connection taken over");
-	if (client->state != CLIENT_FLUSHING)
+	/* What it said before comes first, when all others are there to hear it. */
+	if (client->state == CLIENT_OPEN && client->rest)
+		go_on_later(client);
+	else if (client->state != CLIENT_FLUSHING)
 		watch(client, POLLER_READ);
 	/* What is queued would wait until something else happens. */
 	client_flush(client);
 	arm(client);
-	/* What it said before comes first, when all others are there to hear it. */
-	if (client->state == CLIENT_OPEN && client->rest) {
-		list_append(&server->unfinished, &client->stalled_link);
-		server->loop.has_more = true;
-	}
 }
 
 struct client *client_new(struct server *server, const struct listener *listener, int fd,
