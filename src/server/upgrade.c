@@ -14,7 +14,8 @@ enum { TRIAL_MS = 10000, WHY = 64 };
 
 void upgrade_fail(struct server *server, const char *why)
 {
-	log_write(server->log, LOG_LEVEL_ERROR, LOG_EVENT(EVENT_NOT_REPLACED),
+	log_write(server->log, LOG_LEVEL_ERROR,
+		  &(struct log_fields){.event = EVENT_NOT_REPLACED, .reason = why},
 		  "This process is not replaced by %s, and goes on: %s", server->options->argv[0],
 		  why);
 }
