@@ -20,6 +20,7 @@
 #define EVENT_RELOADED            "f6d642e4cfbd4c9781eda06aee3c9150"
 #define EVENT_RELOAD_REFUSED      "e144c41ccd394331a724f270ba71f66c"
 #define EVENT_WITHOUT_EFFECT      "766a259a81e243df854aa22ece408f72" /* an option */
+#define EVENT_PERHAPS_UNHEARD     "58956df40c6c4152a062e1c8eb662f17" /* a private network? */
 #define EVENT_CONNECTIONS_LOWERED "631d74cdcc6f40dcb14297371253df18" /* max_connections */
 #define EVENT_CANNOT_ACCEPT       "356a4b1a2a5d420bb26c1ce0a6cd59cc" /* for the moment */
 
