@@ -37,14 +37,16 @@
 #include "server/sockets.h"
 #include "server/version.h"
 
-/* Only the first line is the event; what helps may stand in others. */
+/* A line of `why` is a record; the first is the event. */
 static int fail(struct log *log, const char *why)
 {
-	struct log_fields fields = {.event = EVENT_FAILED, .reason = why};
+	const char *event = EVENT_FAILED;
+	char line[SOCKETS_WHY];
 
-	for (; *why; why += strcspn(why, "\n"), why += *why == '\n') {
-		log_write(log, LOG_LEVEL_FATAL, &fields, "%.*s", (int)strcspn(why, "\n"), why);
-		fields.event = NULL;
+	for (; *why; why += strcspn(why, "\n"), why += *why == '\n', event = NULL) {
+		snprintf(line, sizeof(line), "%.*s", (int)strcspn(why, "\n"), why);
+		log_write(log, LOG_LEVEL_FATAL,
+			  &(struct log_fields){.event = event, .reason = line}, "%s", line);
 	}
 	return EXIT_FAILURE;
 }

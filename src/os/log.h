@@ -38,8 +38,8 @@ struct log_options {
 };
 
 /*
- * What a record is about, beside its text; NULL and 0: nothing. Each is a field of the journal, by a
- * row of log_texts or log_numbers in log.c. The texts are borrowed for the call.
+ * What a record is about, beside its text; NULL and 0: nothing. Each is a field of the journal, by
+ * a row of log_texts or log_numbers in log.c. The texts are borrowed for the call.
  */
 struct log_fields {
 	const char *event; /* the kind of event, a MESSAGE_ID: 32 hexadecimal digits, static */
@@ -70,8 +70,8 @@ struct log;
 struct log *log_new(const struct log_options *options, char why[256]);
 
 /*
- * Writes what is left, but waits for a writer that is stuck two seconds at most. What the journal has
- * not taken by then is at least counted, on standard error, where it will find that later.
+ * Writes what is left, but waits for a writer that is stuck two seconds at most. What the journal
+ * has not taken by then is at least counted, on standard error, where it will find that later.
  */
 void log_free(struct log *log);
 

@@ -15,7 +15,7 @@
 
 #include "os/log_sink.h"
 
-/* One more than there are texts and numbers, and MESSAGE, MESSAGE_ID, PRIORITY, SYSLOG_FACILITY. */
+/* Room for log_texts, log_numbers and four of the journal's own. */
 enum { FIELDS_MAX = 24, KEYS_MAX = FIELDS_MAX * 48 };
 
 /* The fields of a record, "KEY=value", in one piece of memory. */

@@ -507,7 +507,8 @@ void client_go_on(struct client *client)
 	if (client->cid > server->last_cid)
 		server->last_cid = client->cid;
 	client->session.outbox.closed = client->state != CLIENT_OPEN;
-	client_log(client, LOG_LEVEL_DEBUG, NULL, "Client connection taken over");
+	client_log(client, LOG_LEVEL_DEBUG, LOG_EVENT(EVENT_CLIENT_TAKEN_OVER),
+		   "Client connection taken over");
 	/* What it said before comes first, when all others are there to hear it. */
 	if (client->state == CLIENT_OPEN && client->rest)
 		go_on_later(client);

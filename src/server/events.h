@@ -10,7 +10,7 @@
 
 /* The daemon. */
 #define EVENT_STARTING            "f001e76a86bf4ebe92554958117dc10d"
-#define EVENT_FAILED              "74d7a5cfe1a54d438f0188a648c54a56" /* it could not start, or not go on */
+#define EVENT_FAILED              "74d7a5cfe1a54d438f0188a648c54a56" /* cannot start, or not go on */
 #define EVENT_LISTENING           "37b9100c0bcf4f6b836fd685af877c22" /* on one address */
 #define EVENT_READY               "30dd05cfe4eb448e84aacd854108c56f"
 #define EVENT_LAME_DUCK           "488b531a2856404ca5972d964b08581a"
@@ -20,19 +20,23 @@
 #define EVENT_RELOADED            "f6d642e4cfbd4c9781eda06aee3c9150"
 #define EVENT_RELOAD_REFUSED      "e144c41ccd394331a724f270ba71f66c"
 #define EVENT_WITHOUT_EFFECT      "766a259a81e243df854aa22ece408f72" /* an option */
+#define EVENT_PERHAPS_UNHEARD     "58956df40c6c4152a062e1c8eb662f17" /* a private network? */
 #define EVENT_CONNECTIONS_LOWERED "631d74cdcc6f40dcb14297371253df18" /* max_connections */
 #define EVENT_CANNOT_ACCEPT       "356a4b1a2a5d420bb26c1ce0a6cd59cc" /* for the moment */
 
 /* The hand-over of connections to the next process. */
 #define EVENT_PARKED              "ca153efc08934987aa51e7e18e7779be" /* left for the next process */
+#define EVENT_NOT_PARKED          "c2ff4abf2b894a159857486ae711d83a" /* some were closed instead */
 #define EVENT_TAKEN_OVER          "62c052a8b64348e7ace96b4346dcac97" /* found at the start */
 #define EVENT_NOT_TAKEN_OVER      "345b07bfbd374bd5b094e424ece2ff99" /* some were closed instead */
+#define EVENT_HANDOVER_DAMAGED    "8f1625690e194fd7aa266cb9014ac00d"
 #define EVENT_NOT_KEPT            "66aed513f37041c094602ed6d9b7e97f" /* over a restart */
 #define EVENT_REPLACED            "fe61a5546b9c466785ae7203e3e91641" /* by the binary on disk */
 #define EVENT_NOT_REPLACED        "517b4bf58f02443ab0b6d85a417c5082" /* that failed; it goes on */
 
 /* A client, coming and going. */
 #define EVENT_CLIENT_CREATED      "7616b6c9951a4eb88dd8bf7267f889dc" /* accepted */
+#define EVENT_CLIENT_TAKEN_OVER   "a7b40bf840244d8cbee45ee2d79a782f" /* from the process before */
 #define EVENT_CLIENT_CONNECTED    "6169fb0f79544f8e8814be796752ef78" /* sent CONNECT */
 #define EVENT_CLIENT_CLOSED       "61957c933dd648438ec8646cce4ef2a3" /* closed by the client */
 #define EVENT_CLIENT_LOST         "1e97c3f8f2194d28ab5706987fcb7865" /* reading or writing failed */

@@ -71,7 +71,7 @@ void handover_add_from_environment(struct server *server)
 	if (good)
 		handover_add(server, (int)fd);
 	else if (text)
-		log_write(server->log, LOG_LEVEL_WARNING, LOG_EVENT(EVENT_WITHOUT_EFFECT),
+		log_write(server->log, LOG_LEVEL_WARNING, LOG_EVENT(EVENT_HANDOVER_DAMAGED),
 			  "Ignoring $" HANDOVER_ENVIRONMENT "=%s: not a parcel", text);
 }
 
@@ -110,7 +110,9 @@ static void log_taken(struct server *server, uint64_t started_ms)
 	const struct handover *handover = &server->handover;
 
 	if (handover->taken + handover->lost > 0 || handover->pid)
-		log_write(server->log, LOG_LEVEL_INFO, LOG_EVENT(EVENT_TAKEN_OVER),
+		log_write(server->log, LOG_LEVEL_INFO,
+			  &(struct log_fields){.event = EVENT_TAKEN_OVER,
+					       .count = handover->taken},
 			  "Took over %" PRIu64 " connections and %" PRIu64 " subscriptions of "
 			  "process %" PRIu64 " (version %s) in %" PRIu64 " ms; %" PRIu64 " were lost",
 			  handover->taken, server->router.subscriptions, handover->pid,
@@ -208,12 +210,15 @@ void handover_park(struct server *server)
 	supervisor_settle(SETTLE_MS);
 	error = handover_pack(server, handover->keeper.fd, false, &packed);
 	if (error < 0)
-		log_write(server->log, LOG_LEVEL_WARNING, LOG_EVENT(EVENT_NOT_KEPT),
+		log_write(server->log, LOG_LEVEL_WARNING,
+			  &(struct log_fields){.event = EVENT_NOT_PARKED,
+					       .reason = strerror(-error)},
 			  "Not all connections could be parked, and the others are closed: %s",
 			  strerror(-error));
 	close_others(server, packed);
 	handover->has_parked = true;
-	log_write(server->log, LOG_LEVEL_INFO, LOG_EVENT(EVENT_PARKED),
+	log_write(server->log, LOG_LEVEL_INFO,
+		  &(struct log_fields){.event = EVENT_PARKED, .count = packed},
 		  "Parked %" PRIu64 " connections for the next process", packed);
 }
 
@@ -232,8 +237,9 @@ static int replace(struct server *server, const int ends[2])
 	if (setenv(HANDOVER_ENVIRONMENT, number, 1) < 0 || fcntl(ends[0], F_SETFD, 0) < 0)
 		return -errno;
 	close_others(server, packed);
-	log_write(server->log, LOG_LEVEL_INFO, LOG_EVENT(EVENT_REPLACED), "Replacing this process by %s, with %" PRIu64
-						     " connections", argv[0], packed);
+	log_write(server->log, LOG_LEVEL_INFO,
+		  &(struct log_fields){.event = EVENT_REPLACED, .count = packed},
+		  "Replacing this process by %s, with %" PRIu64 " connections", argv[0], packed);
 	log_flush(server->log, FLUSH_MS);
 	execvp(argv[0], argv);
 	return -errno;

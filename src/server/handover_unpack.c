@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "server/events.h"
 #include "server/handover_unpack.h"
 
 #include <errno.h>
@@ -12,6 +11,7 @@
 #include "os/log.h"
 #include "os/parcel.h"
 #include "server/client_state.h"
+#include "server/events.h"
 #include "server/handover.h"
 #include "server/handover_format.h"
 #include "server/server.h"
@@ -34,7 +34,10 @@ struct unpacked {
 static void tell_lost(struct handover *handover, struct log *log)
 {
 	if (handover->telling > 0)
-		log_write(log, LOG_LEVEL_WARNING, LOG_EVENT(EVENT_NOT_TAKEN_OVER),
+		log_write(log, LOG_LEVEL_WARNING,
+			  &(struct log_fields){.event = EVENT_NOT_TAKEN_OVER,
+					       .count = handover->telling,
+					       .reason = handover->telling_why},
 			  "%" PRIu64 " connections could not be taken over and are closed: %s",
 			  handover->telling, handover->telling_why);
 	handover->telling = 0;
@@ -269,7 +272,7 @@ static bool is_expected(struct server *server, const struct unpacked *unpacked, 
 	if (*why)
 		return false;
 	if (unpacked->index > handover->next_index)
-		log_write(server->log, LOG_LEVEL_WARNING, LOG_EVENT(EVENT_NOT_TAKEN_OVER),
+		log_write(server->log, LOG_LEVEL_WARNING, LOG_EVENT(EVENT_HANDOVER_DAMAGED),
 			  "%" PRIu64 " records of the hand-over are missing: the connections in "
 			  "them are lost", unpacked->index - handover->next_index);
 	handover->generation = unpacked->generation;
@@ -290,7 +293,7 @@ static void deal_with(struct server *server, struct unpacked *unpacked)
 		if (unpacked->kind == RECORD_CLIENTS)
 			lose(server, unpacked->sockets, why);
 		else
-			log_write(server->log, LOG_LEVEL_WARNING, LOG_EVENT(EVENT_NOT_TAKEN_OVER),
+			log_write(server->log, LOG_LEVEL_WARNING, LOG_EVENT(EVENT_HANDOVER_DAMAGED),
 				  "What the process before said of itself is damaged");
 	} else if (unpacked->kind == RECORD_SERVER) {
 		load_server(server, unpacked);
@@ -305,7 +308,7 @@ bool handover_unpack_next(struct server *server)
 	int answer = parcel_take(server->handover.ends[0], &unpacked.parcel);
 
 	if (answer < 0)
-		log_write(server->log, LOG_LEVEL_ERROR, LOG_EVENT(EVENT_NOT_TAKEN_OVER),
+		log_write(server->log, LOG_LEVEL_ERROR, LOG_EVENT(EVENT_HANDOVER_DAMAGED),
 			  "What was handed over cannot be read: %s", strerror(-answer));
 	if (answer != PARCEL_RECORD)
 		return false;
@@ -322,7 +325,7 @@ void handover_unpack_end(struct server *server)
 
 	tell_lost(handover, server->log);
 	if (handover->has_begun && !handover->has_ended)
-		log_write(server->log, LOG_LEVEL_WARNING, LOG_EVENT(EVENT_NOT_TAKEN_OVER),
+		log_write(server->log, LOG_LEVEL_WARNING, LOG_EVENT(EVENT_HANDOVER_DAMAGED),
 			  "The end of the hand-over is missing: connections may be lost");
 	for (uint32_t at = 0; at < handover->payload_count; at++)
 		if (handover->payloads[at].payload)

@@ -13,6 +13,7 @@
 #include "os/listener.h"
 #include "os/log.h"
 #include "os/supervisor.h"
+#include "server/events.h"
 #include "server/server.h"
 #include "server/sockets.h"
 
@@ -142,7 +143,9 @@ int sandbox_check(const struct server *server, char *why)
 	int private = has_only_unix(server) ? 0 : is_private();
 
 	if (private < 0)
-		log_write(server->log, LOG_LEVEL_WARNING, NULL,
+		log_write(server->log, LOG_LEVEL_WARNING,
+			  &(struct log_fields){.event = EVENT_PERHAPS_UNHEARD,
+					       .reason = strerror(-private)},
 			  "Is this a private network, where nobody hears what is listened on? "
 			  "systemd did not say: %s", strerror(-private));
 	if (private <= 0)

@@ -17,7 +17,8 @@ static const char lame_duck[] = "it is in lame duck mode";
 
 void upgrade_fail(struct server *server, const char *why)
 {
-	log_write(server->log, LOG_LEVEL_ERROR, LOG_EVENT(EVENT_NOT_REPLACED),
+	log_write(server->log, LOG_LEVEL_ERROR,
+		  &(struct log_fields){.event = EVENT_NOT_REPLACED, .reason = why},
 		  "This process is not replaced by %s, and goes on: %s", server->options->argv[0],
 		  why);
 }

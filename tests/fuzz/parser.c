@@ -118,7 +118,7 @@ static int parse(struct parser *parser, struct slice *input, struct record *reco
 			return 1;
 		if (answer == PARSER_OP)
 			continue;
-		require(fault_reason(fault) != NULL, "the parser's faults end the connection");
+		require(fault_ends(fault), "the parser's faults end the connection");
 		add_number(record, fault);
 		return 0;
 	}

@@ -234,6 +234,20 @@ refute_grep() {
 		'.PRIORITY == "2" and (.NATS_REASON | contains("--nonsense")) and .MESSAGE == .NATS_REASON'
 }
 
+@test "a restart under a client is told by both processes" {
+	local line
+	begin
+	coproc CLIENT { machine nc 127.0.0.1 4222; }
+	BACKGROUND=$CLIENT_PID
+	read -r -t "$LIMIT_S" line <&"${CLIENT[0]}"
+	machine systemctl restart "$UNIT"
+	is_one "$(events PARKED)" '.NATS_COUNT == "1"'
+	refute_grep 'NATS_[A-Z]+([^A-Z=]|$)' "$(explain PARKED)"
+	begin
+	is_one "$(events TAKEN_OVER)" '.NATS_COUNT == "1" and (.MESSAGE | startswith("Took over 1 connection"))'
+	refute_grep 'NATS_[A-Z]+([^A-Z=]|$)' "$(explain TAKEN_OVER)"
+}
+
 ### A journal that hangs
 
 stop_journal() {
