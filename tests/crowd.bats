@@ -36,13 +36,16 @@ gather_supervised() {
 	gather "$ANSWER" "$@"
 }
 
-# through COMMAND...: again and again, with messages before and after.
+# through COMMAND...: again and again, with messages before and after; and then at once.
 through() {
 	local count
 	for ((count = 0; count < RESTARTS; count++)); do
 		pause 0.2
 		"$@"
 		crowd_mark
+	done
+	for ((count = 0; count < RESTARTS; count++)); do
+		"$@"
 	done
 	crowd_stop
 }
@@ -80,6 +83,13 @@ upgrade() {
 @test "a crowd stands through restarts, on a Unix socket" {
 	ADDRESS=unix:$BATS_TEST_TMPDIR/socket
 	gather_supervised
+	through restart
+}
+
+# A publisher has more to say than one turn has time for, and does not wait to be asked.
+# bats test_tags=supervisor
+@test "everybody hears everything through restarts" {
+	gather_supervised --clients 100 --groups 1
 	through restart
 }
 
