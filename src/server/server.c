@@ -105,6 +105,15 @@ static void fit_descriptors(struct server *server)
 static void on_signal(struct loop *loop, int signal);
 static void on_trim(struct timer *timer);
 
+static void on_units_failed(struct units *units, const char *why)
+{
+	struct server *server = container_of(units, struct server, units);
+
+	log_write(server->log, LOG_LEVEL_WARNING,
+		  &(struct log_fields){.event = EVENT_UNITS_UNKNOWN, .reason = why},
+		  "The units of clients on Unix sockets are not known: %s", why);
+}
+
 static void init_lists(struct server *server)
 {
 	list_init(&server->clients);
@@ -129,6 +138,8 @@ int server_init(struct server *server, const struct options *options, struct log
 		.trace = {.line = client_log_line},
 	};
 	init_lists(server);
+	units_init(&server->units, &server->loop);
+	server->units.failed = on_units_failed;
 	status_init(&server->status);
 	lame_duck_init(&server->lame_duck);
 	handover_init(server);
@@ -537,6 +548,7 @@ void server_fini(struct server *server)
 		listener_close(listener);
 		free(listener);
 	}
+	units_fini(&server->units);
 	router_fini(&server->router);
 	pool_fini(&server->pool);
 	buf_fini(&server->info);
