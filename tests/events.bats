@@ -6,7 +6,7 @@
 load lib
 
 # Events that nothing tells of yet.
-UNUSED='EVENT_RELOADED'
+UNUSED=''
 
 setup() {
 	lib_setup

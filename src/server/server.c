@@ -19,6 +19,7 @@
 #include "server/client.h"
 #include "server/client_log.h"
 #include "server/events.h"
+#include "server/reload.h"
 #include "server/version.h"
 
 enum {
@@ -440,13 +441,6 @@ void server_stop(struct server *server)
 
 /* Signals (PROTOCOL 8.1). */
 
-static void refuse_reload(struct server *server, const char *reason)
-{
-	log_write(server->log, LOG_LEVEL_ERROR,
-		  &(struct log_fields){.event = EVENT_RELOAD_REFUSED, .reason = reason},
-		  "Failed to reload server configuration: %s", reason);
-}
-
 static void on_signal(struct loop *loop, int signal)
 {
 	struct server *server = container_of(loop, struct server, loop);
@@ -469,8 +463,7 @@ static void on_signal(struct loop *loop, int signal)
 		upgrade_go_on(server);
 		break;
 	case SIGHUP:
-		refuse_reload(server, "can only reload config when a file is provided using -c or "
-				      "--config");
+		reload_now(server);
 		break;
 	case SIGUSR1:
 		log_reopen(server->log);
