@@ -12,7 +12,7 @@ _Static_assert(sizeof(struct credentials) <= sizeof(((struct peer *)0)->bytes), 
 
 struct peer peer_of_process(const struct credentials *credentials)
 {
-	struct peer peer = {.family = AF_UNIX};
+	struct peer peer = {.family = AF_UNIX, .port = credentials_are_known(credentials)};
 
 	memcpy(peer.bytes, credentials, sizeof(*credentials));
 	return peer;
@@ -22,7 +22,7 @@ struct credentials peer_credentials(const struct peer *peer)
 {
 	struct credentials credentials = {.uid = (uid_t)-1};
 
-	if (peer->family == AF_UNIX)
+	if (peer->family == AF_UNIX && peer->port)
 		memcpy(&credentials, peer->bytes, sizeof(credentials));
 	return credentials;
 }

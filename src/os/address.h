@@ -16,8 +16,8 @@ enum { ADDRESS_TEXT = 128 };
 
 /* The other end, in little space. */
 struct peer {
-	uint8_t bytes[16]; /* the address; of AF_UNIX the credentials */
-	uint16_t port;
+	uint8_t bytes[16]; /* the address; of AF_UNIX the credentials, */
+	uint16_t port;     /* unless this is 0 */
 	uint8_t family; /* AF_INET, AF_INET6 or AF_UNIX; a v4-mapped address is AF_INET */
 };
 

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "base/list.h"
+#include "base/slice.h"
 #include "os/credentials.h"
 #include "os/loop.h"
 
@@ -39,6 +40,9 @@ void units_fini(struct units *units);
 
 /* Asks for the unit of a process. NULL: without memory, or nobody could know. */
 struct unit *units_ask(struct units *units, pid_t pid);
+
+/* One that a process before us has asked for. NULL as above. */
+struct unit *unit_of_name(struct slice name);
 
 /* Its name; NULL while there is no answer, for ever if there is none, and of NULL. */
 const char *unit_name(const struct unit *unit);

@@ -219,6 +219,20 @@ struct unit *units_ask(struct units *units, pid_t pid)
 	return unit;
 }
 
+struct unit *unit_of_name(struct slice name)
+{
+	struct unit *unit = malloc(sizeof(*unit));
+
+	if (!unit)
+		return NULL;
+	*unit = (struct unit){.name = strndup(name.bytes, name.length)};
+	list_init(&unit->link);
+	if (unit->name)
+		return unit;
+	free(unit);
+	return NULL;
+}
+
 const char *unit_name(const struct unit *unit)
 {
 	return unit ? unit->name : NULL;

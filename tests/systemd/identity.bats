@@ -31,7 +31,7 @@ setup_file() {
 	machine systemd-sysusers
 	machine_write /usr/local/bin/visit <<-'END'
 		echo $$
-		exec nc -N -U /run/minats.sock < <(printf 'CONNECT {"name":"%s"}\r\nPING\r\n' "$1" && sleep "$2")
+		exec nc -N -U /run/minats.sock < <(printf 'CONNECT {"name":"%s"}\r\nPING\r\n' "$1" && $2)
 	END
 	machine systemctl daemon-reload
 }
@@ -50,13 +50,13 @@ teardown() {
 	if [[ -z ${BATS_TEST_COMPLETED:-} ]]; then
 		machine_show
 	fi
-	machine systemctl unmask --runtime dbus.socket dbus.service
-	machine systemctl start dbus.socket
+	start_bus
 	machine systemctl stop minats.socket minats.service
 	machine systemctl reset-failed
 }
 
-# visit NAME SECONDS COMMAND...: COMMAND makes it a client of this name, which stays so long; its pid in VISITOR.
+# visit NAME PAUSE COMMAND...: COMMAND makes it a client of this name; it leaves when the command PAUSE has
+# ended; its pid in VISITOR.
 visit() {
 	machine "${@:3}" bash /usr/local/bin/visit "$1" "$2" </dev/null >"$BATS_TEST_TMPDIR/heard" ||
 		fail "$1 heard «$(<"$BATS_TEST_TMPDIR/heard")»" || return
@@ -64,14 +64,14 @@ visit() {
 	VISITOR=$(head -n 1 "$BATS_TEST_TMPDIR/heard")
 }
 
-# visit_from_unit UID UNIT SECONDS: that unit is made for it; the client has its name.
+# visit_from_unit UID UNIT PAUSE: that unit is made for it; the client has its name.
 visit_from_unit() {
 	visit "$2" "$3" systemd-run --quiet --wait --pipe --collect --uid="$1" --gid=users --unit="$2"
 }
 
 # visit_from_nowhere UID NAME
 visit_from_nowhere() {
-	visit "$2" 0.2 setpriv --reuid="$1" --regid=users --clear-groups
+	visit "$2" "sleep 0.2" setpriv --reuid="$1" --regid=users --clear-groups
 }
 
 # record NAME: the last record about the last client of that name, in RECORD.
@@ -92,11 +92,22 @@ field() {
 	jq -r ".$1" <<<"$RECORD"
 }
 
+# Without a mask the next one who asks for it would start it again.
+stop_bus() {
+	machine systemctl mask --quiet --runtime dbus.socket dbus.service
+	machine systemctl stop dbus.socket dbus.service
+}
+
+start_bus() {
+	machine systemctl unmask --quiet --runtime dbus.socket dbus.service
+	machine systemctl start dbus.socket
+}
+
 # introduce UID UNIT: visits until it has stayed long enough for systemd to tell its unit.
 introduce() {
 	local pause
 	for pause in 0.2 1 5; do
-		visit_from_unit "$1" "$2" "$pause"
+		visit_from_unit "$1" "$2" "sleep $pause"
 		record "$2"
 		[[ $(field NATS_PEER_UNIT) == null ]] || return 0
 	done
@@ -126,6 +137,37 @@ check_who() {
 	[[ $(machine journalctl --quiet --no-pager --output cat NATS_PEER_UNIT=guest-one.service | grep -c cid:) -gt 0 ]]
 }
 
+# The process before has asked; the next one could not: the bus is gone by then.
+@test "a unit is still known after a restart" {
+	local pause before
+	machine_write /usr/local/bin/until-told <<-'END'
+		#!/bin/sh
+		until test -e /run/told; do sleep 0.05; done
+	END
+	machine chmod +x /usr/local/bin/until-told
+	for pause in 0.5 5; do
+		machine systemctl start dbus.socket minats.socket
+		machine rm -f /run/told
+		visit_from_unit 1001 guest-stays until-told &
+		local visit=$!
+		machine_await sh -c 'journalctl -o cat -u minats NATS_NAME=guest-stays | grep -q connected'
+		sleep "$pause"
+		before=$(machine systemctl show --value --property MainPID minats.service)
+		stop_bus
+		machine systemctl restart minats.service
+		machine touch /run/told
+		# Without a bus systemd-run cannot tell how it ended.
+		wait "$visit" || true
+		VISITOR=$(head -n 1 "$BATS_TEST_TMPDIR/heard")
+		record guest-stays
+		start_bus
+		[[ $(field NATS_PEER_UNIT) == null ]] || break
+	done
+	[[ $(field _PID) != "$before" ]] || fail "$RECORD"
+	check_who 1001
+	[[ $(field NATS_PEER_UNIT) == guest-stays.service ]] || fail "$RECORD"
+}
+
 @test "a client that comes by TCP has none of these fields" {
 	machine_talk 'CONNECT {"name":"tcp"}' PING
 	[[ $ANSWER == *PONG ]] || fail "heard «$ANSWER»"
@@ -134,8 +176,7 @@ check_who() {
 }
 
 @test "without a bus there is no unit, but uid and pid, and nothing hangs" {
-	machine systemctl mask --runtime dbus.socket dbus.service
-	machine systemctl stop dbus.socket dbus.service
+	stop_bus
 	run -1 machine busctl list
 	visit_from_nowhere 1001 guest-three
 	record guest-three
@@ -147,8 +188,7 @@ check_who() {
 	[[ $(machine journalctl --quiet --boot --unit minats.service --no-pager --output cat |
 		grep -c 'The units of clients on Unix sockets are not known') == 1 ]]
 	# It is back: so are the names.
-	machine systemctl unmask --runtime dbus.socket dbus.service
-	machine systemctl start dbus.socket
+	start_bus
 	introduce 1001 guest-five
 	[[ $(field NATS_PEER_UNIT) == guest-five.service ]] || fail "$RECORD"
 }

@@ -229,7 +229,10 @@ static void a_unix_peer_has_no_address(void)
 
 	CHECK_NUMBER(peer.port, 0);
 	check_peer(&peer, AF_UNIX, "", "unix");
-	/* Above all, it is not root. */
+	/* Above all, it is not root; nor is one of which nothing but the family is left. */
+	CHECK(!credentials_are_known(&nobody));
+	peer = (struct peer){.family = AF_UNIX};
+	nobody = peer_credentials(&peer);
 	CHECK(!credentials_are_known(&nobody));
 }
 

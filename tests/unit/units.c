@@ -242,6 +242,15 @@ static void a_name_comes_later(void)
 	end();
 }
 
+static void a_name_may_be_known_from_before(void)
+{
+	struct unit *unit = unit_of_name((struct slice){"of-1.service, and more", 12});
+
+	CHECK(unit != NULL);
+	check_name(unit, 1);
+	unit_free(unit);
+}
+
 static void who_has_no_pid_is_not_asked_for(void)
 {
 	begin();
@@ -448,6 +457,7 @@ static void a_bus_that_says_nothing_is_waited_for_asleep(void)
 static const struct test_case cases[] = {
 	TEST_CASE(without_a_question_the_bus_is_not_opened),
 	TEST_CASE(a_name_comes_later),
+	TEST_CASE(a_name_may_be_known_from_before),
 	TEST_CASE(who_has_no_pid_is_not_asked_for),
 	TEST_CASE(only_some_questions_are_under_way),
 	TEST_CASE(the_answer_for_one_who_left_is_thrown_away),
