@@ -9,9 +9,11 @@ BUILD ?= build
 # systemd | none: who hands over sockets and watches; "none" needs no libsystemd at all.
 SUPERVISOR ?= systemd
 # What the platform has. These are Linux; the BSDs and macOS say POLLER=kqueue MEMORY=none
-# PARCEL=none (and use GNU make); where accept4(2) is missing ACCEPT=fcntl; macOS's linker also HARDENING_LINK=.
+# PARCEL=none CREDENTIALS=peereid (and use GNU make); where accept4(2) is missing ACCEPT=fcntl;
+# macOS's linker also HARDENING_LINK=.
 POLLER ?= epoll
 ACCEPT ?= flags
+CREDENTIALS ?= peercred
 MEMORY ?= glibc
 PARCEL ?= linux
 PKG_CONFIG ?= pkg-config
@@ -35,18 +37,19 @@ LOG_none = log_journal_none
 BASE = buf map tags
 PROTO = fault handshake parser subject utf8 writer
 BROKER = outbox pool router session state sub trie
-OS = accept_$(ACCEPT) address clock listener log log_lines $(LOG_$(SUPERVISOR)) loop \
-	memory_$(MEMORY) parcel_$(PARCEL) poller_$(POLLER) random signals stream_plain \
-	supervisor_$(SUPERVISOR) trial
+OS = accept_$(ACCEPT) address clock credentials_$(CREDENTIALS) file listener log log_lines \
+	$(LOG_$(SUPERVISOR)) loop memory_$(MEMORY) parcel_$(PARCEL) poller_$(POLLER) random signals \
+	stream_plain supervisor_$(SUPERVISOR) trial units_$(SUPERVISOR)
 SERVER = client client_log client_state files handover handover_pack handover_unpack idle \
-	lame_duck options sandbox server sockets status upgrade
+	lame_duck options reload sandbox server sockets status upgrade verdict
 SOURCES = src/main.c $(BASE:%=src/base/%.c) $(PROTO:%=src/proto/%.c) \
 	$(BROKER:%=src/broker/%.c) $(OS:%=src/os/%.c) $(SERVER:%=src/server/%.c)
 OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 
 # A unit test, and the modules it needs: all that its module depends on.
 UNITS = buf map tags subject utf8 fault parser writer handshake pool outbox trie router session \
-	state loop address options log
+	state loop address options log verdict status $(UNITS_$(SUPERVISOR))
+UNITS_systemd = units
 UNIT_buf = base/buf
 UNIT_map = base/map
 UNIT_tags = base/tags base/buf
@@ -64,9 +67,12 @@ PURE = broker/session $(UNIT_router) proto/handshake proto/parser proto/fault
 UNIT_session = $(PURE) broker/state base/tags
 UNIT_state = $(UNIT_session)
 UNIT_loop = os/loop os/poller_$(POLLER) os/clock
-UNIT_address = os/address
+UNIT_address = os/address os/credentials_$(CREDENTIALS)
 UNIT_options = server/options os/address proto/utf8
 UNIT_log = os/log os/log_lines os/clock
+UNIT_verdict = server/verdict os/file os/clock base/buf
+UNIT_status = server/status $(UNIT_options) $(UNIT_loop)
+UNIT_units = os/units_systemd $(UNIT_loop)
 
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(WERROR) $(HARDENING) -Isrc -MMD -MP \
 	$(PACKAGE_CFLAGS) $(CPPFLAGS) $(CFLAGS)

@@ -22,6 +22,7 @@
  * A turn is one return of the poller. What is put into outboxes meanwhile is written when it ends,
  * one write for each receiver.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,10 @@
 #include "server/options.h"
 #include "server/server.h"
 #include "server/sockets.h"
+#include "server/verdict.h"
 #include "server/version.h"
+
+enum { RELOAD_MS = 10000 };
 
 /* A line of `why` is a record; the first is the event. */
 static int fail(struct log *log, const char *why)
@@ -66,11 +70,31 @@ static int complain(const char *why)
 	return EXIT_FAILURE;
 }
 
+/* A reload can be refused, which whoever orders it should not have to look up. */
+static int order_reload(const struct signals_order *order, struct buf *why)
+{
+	int error = verdict_forget();
+
+	if (error < 0) {
+		buf_printf(why, "cannot forget the last reload in $RUNTIME_DIRECTORY: %s",
+			   strerror(-error));
+		return EXIT_FAILURE;
+	}
+	if (signals_send(order, why))
+		return EXIT_FAILURE;
+	return verdict_is_told() ? verdict_await(order->pid, RELOAD_MS, why) : EXIT_SUCCESS;
+}
+
 static int send_signal(const char *argument)
 {
+	struct signals_order order;
 	struct buf why = {0};
-	int code = signals_send(argument, "minats", &why);
+	int code = signals_read(argument, "minats", &order, &why);
 
+	if (code == 0 && order.signal == SIGHUP)
+		code = order_reload(&order, &why);
+	else if (code == 0)
+		code = signals_send(&order, &why);
 	if (code)
 		fprintf(stderr, "minats: %.*s\n", (int)why.length, why.bytes ? why.bytes : "");
 	buf_fini(&why);

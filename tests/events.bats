@@ -6,7 +6,7 @@
 load lib
 
 # Events that nothing tells of yet.
-UNUSED='EVENT_RELOADED'
+UNUSED=''
 
 setup() {
 	lib_setup
@@ -68,8 +68,8 @@ explained() {
 
 @test "the man page knows every field" {
 	local told known
-	known=$(sed -n 's/^\t{"\(NATS_[A-Z]*\)".*/\1/p' src/os/log.c | sort)
-	told=$(sed -n 's/^\.It Li \(NATS_[A-Z]*\)=.*/\1/p' man/minats.8 | sort)
+	known=$(sed -n 's/^\t{"\(NATS_[A-Z_]*\)".*/\1/p' src/os/log.c | sort)
+	told=$(sed -n 's/^\.It Li \(NATS_[A-Z_]*\)=.*/\1/p' man/minats.8 | sort)
 	[[ -n $known && $known == "$told" ]] || fail "$(diff <(echo "$known") <(echo "$told"))"
 }
 

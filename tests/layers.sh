@@ -50,7 +50,7 @@ libraries_have_one_owner() {
 			sed "s|\$|: <$header> has another owner|"
 	done <<'OWNERS'
 jansson proto/handshake\.c
-systemd/ os/(supervisor_systemd|log_journal)\.c
+systemd/ os/(supervisor_systemd|log_journal|units_systemd)\.c
 sys/epoll os/poller_epoll\.c
 sys/signalfd os/poller_epoll\.c
 sys/event os/poller_kqueue\.c

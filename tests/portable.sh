@@ -27,7 +27,8 @@ for target in x86_64-freebsd x86_64-openbsd x86_64-netbsd aarch64-macos; do
 	[ "$target" != aarch64-macos ] || accept=fcntl
 	# The poller's contract test as well: whoever has such a system can run it.
 	for source in tests/unit/loop.c \
-		$(make -s sources SUPERVISOR=none POLLER=kqueue MEMORY=none ACCEPT=$accept); do
+		$(make -s sources SUPERVISOR=none POLLER=kqueue MEMORY=none ACCEPT=$accept \
+			CREDENTIALS=peereid); do
 		"$zig/bin/python" -m ziglang cc -target "$target" -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror \
 			-Isrc -I"$include" -c -o build/tests/portable/object.o "$source" || {
 			echo "$source does not compile for $target"

@@ -71,6 +71,80 @@ teardown() {
 	hear_nothing c
 }
 
+# reload: orders it by --signal; its status in EXIT_STATUS, what it said in $DIR/stderr.
+reload() {
+	EXIT_STATUS=0
+	timeout "$((LIMIT_S + 10))" "$MINATS" --signal "reload=$BROKER_PID" 2>"$DIR/stderr" 3>&- || EXIT_STATUS=$?
+}
+
+# start_with_directory: with a place for the answer.
+start_with_directory() {
+	ours 'an answer'
+	mkdir "$DIR/run"
+	export RUNTIME_DIRECTORY=$DIR/run:$DIR/elsewhere
+	start_broker
+}
+
+@test "--signal reload fails with the reason where there is a place for the answer" {
+	start_with_directory
+	join c
+	# A lie from before, which must not be believed.
+	echo ok >"$DIR/run/reload"
+	for _ in 1 2; do
+		reload
+		((EXIT_STATUS == 1))
+		[[ $(<"$DIR/stderr") == 'minats: reload refused: can only reload config when a file is provided'* ]] ||
+			fail "$(<"$DIR/stderr")"
+	done
+	[[ $(ls "$DIR/run") == reload ]]
+	[[ $(stat -c %a "$DIR/run/reload") == 644 ]]
+	hear_nothing c
+}
+
+# hangup_waits: the broker has been sent SIGHUP, and has not taken it yet.
+hangup_waits() {
+	grep -qE '^ShdPnd:.*[13579bdf]$' "/proc/$BROKER_PID/status"
+}
+
+@test "--signal reload waits for a busy broker" {
+	start_with_directory
+	kill -STOP "$BROKER_PID"
+	reload &
+	local order=$! before=$SECONDS
+	await hangup_waits
+	pause 0.5
+	kill -0 "$order"
+	[[ ! -s $DIR/stderr ]]
+	kill -CONT "$BROKER_PID"
+	wait "$order"
+	((SECONDS - before < LIMIT_S))
+	grep -q 'reload refused' "$DIR/stderr"
+}
+
+@test "--signal reload does not wait for a broker that dies" {
+	start_with_directory
+	kill -STOP "$BROKER_PID"
+	reload &
+	local order=$! before=$SECONDS
+	await hangup_waits
+	kill -KILL "$BROKER_PID"
+	await_exit
+	wait "$order"
+	((SECONDS - before < 5)) || fail "waited $((SECONDS - before)) s"
+	[[ $(<"$DIR/stderr") == 'minats: reload: the process ended meanwhile' ]]
+}
+
+@test "--signal reload names a directory in which it cannot do anything" {
+	start_with_directory
+	mkdir "$DIR/run/reload"
+	reload
+	((EXIT_STATUS == 1))
+	grep -q 'RUNTIME_DIRECTORY' "$DIR/stderr"
+	# Nor can the broker, when it is told by other ways.
+	kill -HUP "$BROKER_PID"
+	await_log '\[WRN\].*RUNTIME_DIRECTORY'
+}
+
 @test "SIGUSR1 opens the log file anew" {
 	start_broker -l "$DIR/file.log"
 	join c

@@ -63,6 +63,29 @@ switches() {
 	await_exit
 }
 
+now_us() {
+	perl -MTime::HiRes=clock_gettime,CLOCK_MONOTONIC -e 'printf "%d", clock_gettime(CLOCK_MONOTONIC) * 1e6'
+}
+
+@test "a reload is told with its time, then READY=1 again and why it was refused" {
+	start_broker
+	await notified READY=1
+	local before earliest latest told
+	before=$(<"$DIR/notified")
+	earliest=$(now_us)
+	kill -HUP "$BROKER_PID"
+	await notified 'Reload refused'
+	latest=$(now_us)
+	told=$(<"$DIR/notified")
+	told=${told#"$before"}
+	[[ $told =~ ^'RELOADING=1'$'\n''MONOTONIC_USEC='([0-9]+)'READY=1'$'\n''STATUS=Reload refused: can only reload '.*'; Waiting for '.*"$PORT"$ ]] ||
+		fail "told: $told"
+	((earliest <= BASH_REMATCH[1] && BASH_REMATCH[1] <= latest)) || fail "not $earliest <= ${BASH_REMATCH[1]} <= $latest"
+	# Not for a moment only.
+	join c
+	await notified 'STATUS=Reload refused: can only reload .*; 1 clients'
+}
+
 @test "a broker that cannot listen is never ready" {
 	start_broker
 	await notified READY=1

@@ -8,6 +8,25 @@
 #include <string.h>
 #include <sys/socket.h>
 
+_Static_assert(sizeof(struct credentials) <= sizeof(((struct peer *)0)->bytes), "a peer's room");
+
+struct peer peer_of_process(const struct credentials *credentials)
+{
+	struct peer peer = {.family = AF_UNIX, .port = credentials_are_known(credentials)};
+
+	memcpy(peer.bytes, credentials, sizeof(*credentials));
+	return peer;
+}
+
+struct credentials peer_credentials(const struct peer *peer)
+{
+	struct credentials credentials = {.uid = (uid_t)-1};
+
+	if (peer->family == AF_UNIX && peer->port)
+		memcpy(&credentials, peer->bytes, sizeof(credentials));
+	return credentials;
+}
+
 struct peer peer_of(const struct sockaddr *address)
 {
 	struct peer peer = {.family = (uint8_t)address->sa_family};
@@ -31,7 +50,7 @@ struct peer peer_of(const struct sockaddr *address)
 			memcpy(peer.bytes, &v6.sin6_addr, 16);
 		peer.port = ntohs(v6.sin6_port);
 	} else {
-		peer.family = AF_UNIX;
+		return peer_of_process(&(struct credentials){.uid = (uid_t)-1});
 	}
 	return peer;
 }

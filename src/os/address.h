@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "os/credentials.h"
+
 struct sockaddr;
 
 /* Enough for "[address%interface]:port" and for a Unix socket's path. */
@@ -14,12 +16,19 @@ enum { ADDRESS_TEXT = 128 };
 
 /* The other end, in little space. */
 struct peer {
-	uint8_t bytes[16];
-	uint16_t port;
+	uint8_t bytes[16]; /* the address; of AF_UNIX the credentials, */
+	uint16_t port;     /* unless this is 0 */
 	uint8_t family; /* AF_INET, AF_INET6 or AF_UNIX; a v4-mapped address is AF_INET */
 };
 
+/* Of a Unix socket nothing more is known than that. */
 struct peer peer_of(const struct sockaddr *address);
+
+/* A process at the other end of a Unix socket. */
+struct peer peer_of_process(const struct credentials *credentials);
+
+/* Not known, but for peer_of_process(). */
+struct credentials peer_credentials(const struct peer *peer);
 
 /* The address alone; empty for a Unix socket. */
 void peer_ip(const struct peer *peer, char text[ADDRESS_TEXT]);

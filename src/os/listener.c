@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "os/accept.h"
+#include "os/credentials.h"
 
 enum {
 	BACKLOG = 4096,         /* the kernel lowers it to its own limit */
@@ -209,6 +210,17 @@ static bool is_about_connection(int error)
 	}
 }
 
+static struct peer find_peer(int fd, const struct sockaddr *address)
+{
+	struct peer peer = peer_of(address);
+	struct credentials credentials;
+
+	if (peer.family != AF_UNIX)
+		return peer;
+	credentials = credentials_of(fd);
+	return peer_of_process(&credentials);
+}
+
 static void on_ready(struct source *source, unsigned ready)
 {
 	struct listener *listener = container_of(source, struct listener, source);
@@ -227,7 +239,7 @@ static void on_ready(struct source *source, unsigned ready)
 			pause_for_want(listener, fd);
 			return;
 		}
-		peer = peer_of((const struct sockaddr *)&address);
+		peer = find_peer(fd, (const struct sockaddr *)&address);
 		listener->accepted(listener, fd, &peer);
 	}
 }

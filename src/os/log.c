@@ -38,6 +38,10 @@ enum {
 
 const struct log_text log_texts[] = {
 	{"NATS_PEER", PLACE(peer), 256},
+	{"NATS_PEER_UID", PLACE(uid), 24},
+	{"NATS_PEER_GID", PLACE(gid), 24},
+	{"NATS_PEER_PID", PLACE(pid), 24},
+	{"NATS_PEER_UNIT", PLACE(unit), 256},
 	{"NATS_NAME", PLACE(name), 512},
 	{"NATS_LANG", PLACE(lang), 128},
 	{"NATS_VERSION", PLACE(version), 128},

@@ -47,6 +47,10 @@ struct log_fields {
 	uint64_t count;    /* of the things that it is about */
 	uint64_t pending;  /* bytes that waited for the client */
 	const char *peer;
+	const char *uid;   /* as texts, for 0 is a user */
+	const char *gid;
+	const char *pid;
+	const char *unit;  /* of the service manager, that this process belongs to */
 	const char *name;
 	const char *lang;
 	const char *version;

@@ -30,7 +30,7 @@ extern const struct log_text log_texts[];
 extern const struct log_number log_numbers[];
 
 /* Bytes of all texts of a record, at most. */
-enum { LOG_RECORD_MAX = LOG_TEXT_MAX + 2560 };
+enum { LOG_RECORD_MAX = LOG_TEXT_MAX + 2888 };
 
 /* Writes "[pid] time [INF] text" to the descriptor. Was it written? */
 bool log_lines_write(int fd, const struct log_options *options, const struct log_record *record);

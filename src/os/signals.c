@@ -93,21 +93,15 @@ static int find_pids(const char *self, pid_t pids[PIDS_MAX])
 	return !WIFEXITED(status) || WEXITSTATUS(status) > 1 ? -1 : count;
 }
 
-static int send_signal(pid_t pid, int signal, struct buf *why)
-{
-	if (kill(pid, signal) == 0)
-		return 0;
-	buf_printf(why, "%s", errno == ESRCH ? "no such process" : strerror(errno));
-	return 1;
-}
-
-static int send_to_only(const char *self, int signal, struct buf *why)
+static int find_only(const char *self, pid_t *pid, struct buf *why)
 {
 	pid_t pids[PIDS_MAX];
 	int count = find_pids(self, pids);
 
-	if (count == 1)
-		return send_signal(pids[0], signal, why);
+	if (count == 1) {
+		*pid = pids[0];
+		return 0;
+	}
 	if (count < 0) {
 		buf_printf(why, "pgrep is not there to find the process: give its pid, as in "
 				"--signal COMMAND=PID");
@@ -123,24 +117,32 @@ static int send_to_only(const char *self, int signal, struct buf *why)
 	return 1;
 }
 
-int signals_send(const char *argument, const char *self, struct buf *why)
+int signals_read(const char *argument, const char *self, struct signals_order *order,
+		 struct buf *why)
 {
 	size_t length = strcspn(argument, "=");
-	int signal = find_command(argument, length);
-	pid_t pid;
 
-	if (!signal) {
+	order->signal = find_command(argument, length);
+	if (!order->signal) {
 		buf_printf(why, "unknown signal \"%.*s\"", (int)length, argument);
 		return 1;
 	}
 	if (!argument[length])
-		return send_to_only(self, signal, why);
+		return find_only(self, &order->pid, why);
 	argument += length + 1;
-	pid = read_pid(argument);
-	if (pid < 0)
-		pid = read_pid_file(argument);
-	if (pid > 0)
-		return send_signal(pid, signal, why);
+	order->pid = read_pid(argument);
+	if (order->pid < 0)
+		order->pid = read_pid_file(argument);
+	if (order->pid > 0)
+		return 0;
 	buf_printf(why, "invalid pid: %s", argument);
+	return 1;
+}
+
+int signals_send(const struct signals_order *order, struct buf *why)
+{
+	if (kill(order->pid, order->signal) == 0)
+		return 0;
+	buf_printf(why, "%s", errno == ESRCH ? "no such process" : strerror(errno));
 	return 1;
 }

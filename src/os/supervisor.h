@@ -33,6 +33,9 @@ int supervisor_network_is_private(void);
 
 void supervisor_ready(const char *status);
 void supervisor_status(const char *status);
+/* Its settings are taken anew; supervisor_ready() follows. */
+void supervisor_reloading(void);
+
 void supervisor_stopping(const char *status);
 void supervisor_alive(void);
 

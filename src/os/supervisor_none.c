@@ -32,6 +32,10 @@ void supervisor_status(const char *status)
 	(void)status;
 }
 
+void supervisor_reloading(void)
+{
+}
+
 void supervisor_stopping(const char *status)
 {
 	(void)status;

@@ -2,10 +2,12 @@
 #include "os/supervisor.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 
 #include "os/clock.h"
 
@@ -132,6 +134,17 @@ void supervisor_ready(const char *status)
 void supervisor_status(const char *status)
 {
 	sd_notifyf(0, "STATUS=%s", status);
+}
+
+void supervisor_reloading(void)
+{
+	struct timespec now;
+
+	/* By the time systemd tells this reload from one before; without it it would wait for ever
+	   where Type=notify-reload. */
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+		   (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
 }
 
 void supervisor_stopping(const char *status)

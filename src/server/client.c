@@ -7,6 +7,7 @@
 
 #include "broker/router.h"
 #include "os/log.h"
+#include "os/units.h"
 #include "proto/writer.h"
 #include "server/client_log.h"
 #include "server/events.h"
@@ -486,11 +487,22 @@ struct client *client_make(struct server *server, const struct listener *listene
 	return client;
 }
 
+static struct unit *ask_unit(const struct client *client)
+{
+	struct credentials credentials = peer_credentials(&client->peer);
+
+	if (!credentials_are_known(&credentials))
+		return NULL;
+	return units_ask(&client->server->units, credentials.pid);
+}
+
 /* The server knows it from now on. */
 static void enter(struct client *client)
 {
 	struct server *server = client->server;
 
+	if (!client->unit)
+		client->unit = ask_unit(client);
 	list_append(&server->clients, &client->link);
 	server->status.has_changed = true;
 	if (client->state == CLIENT_OPEN)
@@ -546,6 +558,7 @@ void client_free(struct client *client)
 	if (client->rest)
 		pool_return_chunk(&client->server->pool, client->rest);
 	session_fini(&client->session);
+	unit_free(client->unit);
 	stream_close(&client->stream);
 	free(client);
 }

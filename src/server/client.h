@@ -16,6 +16,7 @@
 
 struct server;
 struct listener;
+struct unit;
 
 enum client_state {
 	CLIENT_OPEN,
@@ -33,6 +34,7 @@ struct client {
 	struct list stalled_link; /* server.stalled, unfinished or resumed */
 	struct server *server;
 	const struct listener *listener;
+	struct unit *unit;        /* of a peer on a Unix socket; may be NULL */
 	struct chunk *rest;       /* input that is not whole yet; NULL: none */
 	uint64_t cid;
 	uint64_t ping_due_ms;

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "os/listener.h"
+#include "os/units.h"
 #include "proto/writer.h"
 #include "server/client.h"
 #include "server/events.h"
@@ -14,16 +15,40 @@
 
 enum { SUBJECT_MAX = 1024 };
 
+struct credentials_text {
+	char uid[24], gid[24], pid[24];
+};
+
 static const char *text_or_nothing(const char *text)
 {
 	return text ? text : "";
 }
 
-/* "127.0.0.1:57678 - cid:5 - " and, once known, "\"v1.0:c:name\" - ". */
-static void print_who(const struct client *client, const char *peer, char *who, size_t size)
+/* Empty where there is nothing to be known. */
+static void print_credentials(const struct peer *peer, struct credentials_text *text)
+{
+	struct credentials credentials = peer_credentials(peer);
+
+	*text = (struct credentials_text){.uid = ""};
+	if (!credentials_are_known(&credentials))
+		return;
+	snprintf(text->uid, sizeof(text->uid), "%ju", (uintmax_t)credentials.uid);
+	snprintf(text->gid, sizeof(text->gid), "%ju", (uintmax_t)credentials.gid);
+	if (credentials.pid > 0)
+		snprintf(text->pid, sizeof(text->pid), "%jd", (intmax_t)credentials.pid);
+}
+
+/*
+ * "127.0.0.1:57678 - cid:5 - " or "unix uid:1000 pid:4711 - cid:5 - " and, once known,
+ * "\"v1.0:c:name\" - ".
+ */
+static void print_who(const struct client *client, const struct log_fields *fields, char *who,
+		      size_t size)
 {
 	const struct connect *connect = &client->session.connect;
-	int length = snprintf(who, size, "%s - cid:%" PRIu64, peer, client->cid);
+	int length = snprintf(who, size, "%s%s%s%s%s - cid:%" PRIu64, fields->peer,
+			      *fields->uid ? " uid:" : "", fields->uid,
+			      *fields->pid ? " pid:" : "", fields->pid, client->cid);
 
 	if (connect->name || connect->lang || connect->version)
 		snprintf(who + length, size - (size_t)length, " - \"%s%s:%s:%s\"",
@@ -36,6 +61,7 @@ void client_log(const struct client *client, enum log_level level,
 {
 	struct log *log = client->server->log;
 	struct log_fields fields = about ? *about : (struct log_fields){0};
+	struct credentials_text credentials;
 	char peer[ADDRESS_TEXT];
 	char text[LOG_TEXT_MAX];
 	char who[1024];
@@ -44,13 +70,18 @@ void client_log(const struct client *client, enum log_level level,
 	if (!log_wants(log, level))
 		return;
 	peer_text(&client->peer, peer);
+	print_credentials(&client->peer, &credentials);
 	fields.cid = client->cid;
 	fields.peer = peer;
+	fields.uid = credentials.uid;
+	fields.gid = credentials.gid;
+	fields.pid = credentials.pid;
+	fields.unit = unit_name(client->unit);
 	fields.name = client->session.connect.name;
 	fields.lang = client->session.connect.lang;
 	fields.version = client->session.connect.version;
 	fields.listener = client->listener->text;
-	print_who(client, peer, who, sizeof(who));
+	print_who(client, &fields, who, sizeof(who));
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);

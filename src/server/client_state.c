@@ -7,6 +7,7 @@
 
 #include "broker/router.h"
 #include "os/listener.h"
+#include "os/units.h"
 #include "server/client.h"
 #include "server/handover_format.h"
 #include "server/server.h"
@@ -28,6 +29,15 @@ static void save_peer(const struct peer *peer, struct tags_writer *writer)
 	tags_put(writer, CLIENT_TAG_ADDRESS,
 		 (struct slice){(const char *)peer->bytes, sizeof(peer->bytes)});
 	tags_put_number(writer, CLIENT_TAG_PORT, peer->port);
+}
+
+/* Its process may be gone when it could be asked for the next time. */
+static void save_unit(const struct unit *unit, struct tags_writer *writer)
+{
+	const char *name = unit_name(unit);
+
+	if (name)
+		tags_put(writer, CLIENT_TAG_UNIT, slice_of(name));
 }
 
 static uint64_t stage_of(const struct client *client)
@@ -65,6 +75,7 @@ int client_save(const struct client *client, struct state_payloads *payloads,
 	flags |= client->input_ended ? CLIENT_FLAG_INPUT_ENDED : 0;
 	tags_put_number(writer, CLIENT_TAG_CID, client->cid);
 	save_peer(&client->peer, writer);
+	save_unit(client->unit, writer);
 	tags_put(writer, CLIENT_TAG_LISTENER, slice_of(client->listener->text));
 	tags_put_number(writer, CLIENT_TAG_STATE, stage_of(client));
 	tags_put_number(writer, CLIENT_TAG_FLAGS, flags);
@@ -81,13 +92,13 @@ int client_save(const struct client *client, struct state_payloads *payloads,
 /* Loading. */
 
 /* The last field of each tag; those that nobody knows are skipped. */
-static bool split(struct slice fields, struct slice values[CLIENT_TAG_SESSION + 1])
+static bool split(struct slice fields, struct slice values[CLIENT_TAGS])
 {
 	struct tags_field field;
 	enum tags_answer answer;
 
 	while ((answer = tags_next(&fields, &field)) == TAGS_FIELD)
-		if (field.tag <= CLIENT_TAG_SESSION)
+		if (field.tag < CLIENT_TAGS)
 			values[field.tag] = field.value;
 	return answer == TAGS_END;
 }
@@ -149,10 +160,18 @@ static void load_times(struct client *client, const struct slice *values)
 	client->input_ended = flags & CLIENT_FLAG_INPUT_ENDED;
 }
 
+/* Without one it is asked for. */
+static void load_unit(struct client *client, struct slice name)
+{
+	if (name.length > 0)
+		client->unit = unit_of_name(name);
+}
+
 static const char *load(struct client *client, const struct state_source *source,
 			const struct slice *values)
 {
 	load_times(client, values);
+	load_unit(client, values[CLIENT_TAG_UNIT]);
 	if (!load_stage(client, tags_number(values[CLIENT_TAG_STATE])))
 		return "their state is not understood";
 	if (state_load(&client->session, source, values[CLIENT_TAG_SESSION]) &&
@@ -166,7 +185,7 @@ static const char *load(struct client *client, const struct state_source *source
 bool client_load(struct server *server, int fd, const struct state_source *source,
 		 struct slice fields, const char **why)
 {
-	struct slice values[CLIENT_TAG_SESSION + 1] = {0};
+	struct slice values[CLIENT_TAGS] = {0};
 	struct listener *listener;
 	struct client *client;
 	struct peer peer;

@@ -23,6 +23,7 @@
 #define EVENT_PERHAPS_UNHEARD     "58956df40c6c4152a062e1c8eb662f17" /* a private network? */
 #define EVENT_CONNECTIONS_LOWERED "631d74cdcc6f40dcb14297371253df18" /* max_connections */
 #define EVENT_CANNOT_ACCEPT       "356a4b1a2a5d420bb26c1ce0a6cd59cc" /* for the moment */
+#define EVENT_UNITS_UNKNOWN       "05331579c0c147a39fcd1b864cc026bb" /* of local clients */
 
 /* The hand-over of connections to the next process. */
 #define EVENT_PARKED              "ca153efc08934987aa51e7e18e7779be" /* left for the next process */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/files.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <ifaddrs.h>
 #include <limits.h>
 #include <stdio.h>
@@ -11,39 +9,18 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "os/file.h"
 #include "os/listener.h"
 #include "server/server.h"
-
-/* 0 or -errno. */
-static int write_text(int fd, struct slice text)
-{
-	ssize_t done = write(fd, text.bytes, text.length);
-	int error = done < 0 ? -errno : done < (ssize_t)text.length ? -ENOSPC : 0;
-
-	if (close(fd) < 0 && error == 0)
-		error = -errno;
-	return error;
-}
 
 /* All at once: whoever waits for the file must not see half of it. */
 static int write_file(const char *path, struct slice text, mode_t mode, char why[FILES_WHY])
 {
-	char temporary[PATH_MAX];
-	int length = snprintf(temporary, sizeof(temporary), "%s.%ld", path, (long)getpid());
-	int error = -ENAMETOOLONG;
-	int fd = -1;
+	int error = file_write(path, text, mode);
 
-	if (length < PATH_MAX) {
-		fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
-		error = fd < 0 ? -errno : write_text(fd, text);
-	}
-	if (error == 0 && rename(temporary, path) < 0)
-		error = -errno;
 	if (error == 0)
 		return 0;
 	snprintf(why, FILES_WHY, "cannot write %.400s: %s", path, strerror(-error));
-	if (fd >= 0)
-		unlink(temporary);
 	return 1;
 }
 

@@ -64,6 +64,8 @@ enum client_tag {
 	CLIENT_TAG_DEADLINE_BYTES = 13, /* still to be written until then */
 	CLIENT_TAG_REST = 14,    /* input that was read, but not yet dealt with */
 	CLIENT_TAG_SESSION = 15, /* broker/state.h */
+	CLIENT_TAG_UNIT = 16,    /* the peer's, of systemd; missing: not known yet */
+	CLIENT_TAGS,
 };
 
 enum client_stage { STAGE_OPEN = 0, STAGE_FLUSHING = 1, STAGE_LINGERING = 2 };

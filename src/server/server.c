@@ -19,6 +19,7 @@
 #include "server/client.h"
 #include "server/client_log.h"
 #include "server/events.h"
+#include "server/reload.h"
 #include "server/version.h"
 
 enum {
@@ -105,6 +106,15 @@ static void fit_descriptors(struct server *server)
 static void on_signal(struct loop *loop, int signal);
 static void on_trim(struct timer *timer);
 
+static void on_units_failed(struct units *units, const char *why)
+{
+	struct server *server = container_of(units, struct server, units);
+
+	log_write(server->log, LOG_LEVEL_WARNING,
+		  &(struct log_fields){.event = EVENT_UNITS_UNKNOWN, .reason = why},
+		  "The units of clients on Unix sockets are not known: %s", why);
+}
+
 static void init_lists(struct server *server)
 {
 	list_init(&server->clients);
@@ -129,6 +139,8 @@ int server_init(struct server *server, const struct options *options, struct log
 		.trace = {.line = client_log_line},
 	};
 	init_lists(server);
+	units_init(&server->units, &server->loop);
+	server->units.failed = on_units_failed;
 	status_init(&server->status);
 	lame_duck_init(&server->lame_duck);
 	handover_init(server);
@@ -429,13 +441,6 @@ void server_stop(struct server *server)
 
 /* Signals (PROTOCOL 8.1). */
 
-static void refuse_reload(struct server *server, const char *reason)
-{
-	log_write(server->log, LOG_LEVEL_ERROR,
-		  &(struct log_fields){.event = EVENT_RELOAD_REFUSED, .reason = reason},
-		  "Failed to reload server configuration: %s", reason);
-}
-
 static void on_signal(struct loop *loop, int signal)
 {
 	struct server *server = container_of(loop, struct server, loop);
@@ -458,8 +463,7 @@ static void on_signal(struct loop *loop, int signal)
 		upgrade_go_on(server);
 		break;
 	case SIGHUP:
-		refuse_reload(server, "can only reload config when a file is provided using -c or "
-				      "--config");
+		reload_now(server);
 		break;
 	case SIGUSR1:
 		log_reopen(server->log);
@@ -537,6 +541,7 @@ void server_fini(struct server *server)
 		listener_close(listener);
 		free(listener);
 	}
+	units_fini(&server->units);
 	router_fini(&server->router);
 	pool_fini(&server->pool);
 	buf_fini(&server->info);

@@ -12,6 +12,7 @@
 #include "broker/trace.h"
 #include "os/address.h"
 #include "os/loop.h"
+#include "os/units.h"
 #include "server/handover.h"
 #include "server/idle.h"
 #include "server/lame_duck.h"
@@ -42,6 +43,7 @@ struct server {
 	struct list resumed;   /* those of them whose turn it is */
 	struct list listeners;
 	struct list gone_listeners; /* of the process before; clients came in by them */
+	struct units units;
 	struct timer trim;
 	struct status status;
 	struct lame_duck lame_duck;

@@ -8,7 +8,7 @@
 #include "os/supervisor.h"
 #include "server/server.h"
 
-enum { STATUS_MS = 5000, STATUS_TEXT = 256 };
+enum { STATUS_MS = 5000 };
 
 static uint64_t count_messages(const struct server *server)
 {
@@ -26,19 +26,28 @@ static void print_status(const struct server *server, char text[STATUS_TEXT])
 		 server->lame_duck.is_on ? ", lame duck mode" : "");
 }
 
+/* Whoever looks at the status some time after a reload should not take it for a good one. */
+static void tell(struct status *status, void (*supervisor)(const char *text))
+{
+	char text[STATUS_TEXT + STATUS_REFUSAL + 32];
+
+	snprintf(text, sizeof(text), "%s%s%s%s", *status->refusal ? "Reload refused: " : "",
+		 status->refusal, *status->refusal ? "; " : "", status->text);
+	supervisor(text);
+}
+
 /* Told again as long as messages flow, and once when they have stopped. */
 static void on_timer(struct timer *timer)
 {
 	struct status *status = container_of(timer, struct status, timer);
 	struct server *server = container_of(status, struct server, status);
 	uint64_t messages = count_messages(server);
-	char text[STATUS_TEXT];
 
-	print_status(server, text);
+	print_status(server, status->text);
 	status->has_changed = messages != status->messages;
 	status->messages = messages;
 	status->told_ms = server->loop.now_ms;
-	supervisor_status(text);
+	tell(status, supervisor_status);
 }
 
 static void on_watchdog(struct timer *timer)
@@ -81,14 +90,13 @@ static void print_ready(const struct server *server, char text[STATUS_TEXT])
 void status_ready(struct server *server)
 {
 	struct status *status = &server->status;
-	char text[STATUS_TEXT];
 
 	status->is_watched = supervisor_watches();
 	status->watchdog_ms = supervisor_watchdog_ms();
 	if (status->watchdog_ms)
 		on_watchdog(&status->watchdog);
-	print_ready(server, text);
-	supervisor_ready(text);
+	print_ready(server, status->text);
+	tell(status, supervisor_ready);
 }
 
 void status_plan(struct server *server)
@@ -99,6 +107,19 @@ void status_plan(struct server *server)
 	    (status->has_changed || count_messages(server) != status->messages))
 		(void)loop_set_timer(&server->loop, &status->timer,
 				     server->loop.now_ms + STATUS_MS);
+}
+
+void status_reloading(void)
+{
+	supervisor_reloading();
+}
+
+void status_reloaded(struct server *server, const char *refusal)
+{
+	struct status *status = &server->status;
+
+	snprintf(status->refusal, STATUS_REFUSAL, "%s", refusal ? refusal : "");
+	tell(status, supervisor_ready);
 }
 
 void status_stopping(const char *text)

@@ -13,6 +13,8 @@
 
 struct server;
 
+enum { STATUS_TEXT = 256, STATUS_REFUSAL = 512 };
+
 struct status {
 	struct timer timer;
 	struct timer watchdog;
@@ -21,6 +23,8 @@ struct status {
 	uint64_t watchdog_ms; /* how often the supervisor wants to hear from us; 0: never */
 	bool is_watched;      /* there is a supervisor */
 	bool has_changed;     /* a client came or went since it was last told */
+	char text[STATUS_TEXT]; /* what was last told, but for this: */
+	char refusal[STATUS_REFUSAL]; /* of the last reload; empty: none */
 };
 
 void status_init(struct status *status);
@@ -30,5 +34,11 @@ void status_ready(struct server *server);
 
 /* A turn has ended: soon tell what changed. */
 void status_plan(struct server *server);
+
+/* Settings are about to be taken anew, */
+void status_reloading(void);
+
+/* and were: `refusal` is NULL, or says why not. It is told until another reload goes well. */
+void status_reloaded(struct server *server, const char *refusal);
 
 void status_stopping(const char *text);

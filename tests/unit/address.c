@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "test.h"
 
@@ -224,8 +225,56 @@ static void a_unix_peer_has_no_address(void)
 	struct sockaddr_un local = {.sun_family = AF_UNIX};
 	struct peer peer = peer_of((const struct sockaddr *)(const void *)&local);
 
+	struct credentials nobody = peer_credentials(&peer);
+
 	CHECK_NUMBER(peer.port, 0);
 	check_peer(&peer, AF_UNIX, "", "unix");
+	/* Above all, it is not root; nor is one of which nothing but the family is left. */
+	CHECK(!credentials_are_known(&nobody));
+	peer = (struct peer){.family = AF_UNIX};
+	nobody = peer_credentials(&peer);
+	CHECK(!credentials_are_known(&nobody));
+}
+
+static void a_process_keeps_its_credentials(void)
+{
+	struct credentials given = {.uid = 4294967294, .gid = 0, .pid = 4194304};
+	struct peer peer = peer_of_process(&given);
+	struct credentials taken = peer_credentials(&peer);
+
+	check_peer(&peer, AF_UNIX, "", "unix");
+	CHECK(credentials_are_known(&taken));
+	CHECK_NUMBER(taken.uid, given.uid);
+	CHECK_NUMBER(taken.gid, given.gid);
+	CHECK_NUMBER(taken.pid, given.pid);
+}
+
+static void an_address_is_nobodys_credentials(void)
+{
+	struct peer peer = peer_v4("0.0.3.232", 1);
+	struct credentials nobody = peer_credentials(&peer);
+
+	CHECK(!credentials_are_known(&nobody));
+	peer = peer_v6("::1", 1);
+	nobody = peer_credentials(&peer);
+	CHECK(!credentials_are_known(&nobody));
+}
+
+/* Two ends of one socket, both ours. */
+static void the_kernel_knows_who_we_are(void)
+{
+	struct credentials other;
+	int ends[2];
+
+	CHECK_NUMBER(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	other = credentials_of(ends[0]);
+	CHECK_NUMBER(other.uid, geteuid());
+	CHECK_NUMBER(other.gid, getegid());
+	CHECK(other.pid == getpid() || other.pid == 0);
+	close(ends[0]);
+	close(ends[1]);
+	other = credentials_of(ends[0]);
+	CHECK(!credentials_are_known(&other));
 }
 
 static const struct test_case cases[] = {
@@ -239,6 +288,9 @@ static const struct test_case cases[] = {
 	TEST_CASE(a_v6_peer_stands_in_brackets),
 	TEST_CASE(a_mapped_v4_peer_is_a_v4_peer),
 	TEST_CASE(a_unix_peer_has_no_address),
+	TEST_CASE(a_process_keeps_its_credentials),
+	TEST_CASE(an_address_is_nobodys_credentials),
+	TEST_CASE(the_kernel_knows_who_we_are),
 };
 
 int main(void)
