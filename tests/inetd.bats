@@ -106,7 +106,7 @@ ended_well() {
 # traced WORD...: all that it does with descriptors goes to $DIR/trace.
 traced() {
 	# A sanitizer cannot look for leaks in who is traced.
-	inetd "$(command -v strace)" -f -E ASAN_OPTIONS=detect_leaks=0 -o "$DIR/trace" \
+	inetd "$(command -v strace)" -f -A -E ASAN_OPTIONS=detect_leaks=0 -o "$DIR/trace" \
 		-e trace=write,writev,pwrite64,sendto,sendmsg,sendfile,connect,exit_group "$MINATS" "$@"
 }
 
@@ -129,6 +129,7 @@ kept_quiet() {
 	kept_quiet
 }
 
+# inetd tries again as long as the client waits.
 @test "a refused command line is told by syslog" {
 	traced --inetd --no-such-option
 	open a
