@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "os/listener.h"
 #include "os/log.h"
 #include "os/signals.h"
 #include "server/events.h"
@@ -55,16 +56,22 @@ static int fail(struct log *log, const char *why)
 	return EXIT_FAILURE;
 }
 
-/* Before there is a log as the options want it. */
+/*
+ * Before there is a log as the options want it. Where inetd started us, standard error is the
+ * listening socket: a byte written there would kill us.
+ */
 static int complain(const char *why)
 {
-	const struct log_options options = {.target = LOG_TARGET_JOURNAL};
 	char nothing[256];
-	struct log *log = log_stderr_is_journal() ? log_new(&options, nothing) : NULL;
+	bool is_socket = listener_is_usable(STDERR_FILENO, nothing);
+	const struct log_options options = {
+		.target = is_socket ? LOG_TARGET_SYSLOG : LOG_TARGET_JOURNAL,
+	};
+	struct log *log = is_socket || log_stderr_is_journal() ? log_new(&options, nothing) : NULL;
 
 	if (log)
 		fail(log, why);
-	else
+	else if (!is_socket)
 		fprintf(stderr, "minats: %s\n", why);
 	log_free(log);
 	return EXIT_FAILURE;

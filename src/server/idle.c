@@ -17,7 +17,8 @@ static void on_timer(struct timer *timer)
 
 	if (!list_is_empty(&server->clients))
 		return;
-	log_write(server->log, LOG_LEVEL_INFO, LOG_EVENT(EVENT_IDLE), "No clients for %gs: not needed any more",
+	log_write(server->log, LOG_LEVEL_INFO, LOG_EVENT(EVENT_IDLE),
+		  "No clients for %gs: not needed any more",
 		  (double)server->options->exit_idle_ms / 1000);
 	server_stop(server);
 }

@@ -140,7 +140,9 @@ static bool has_only_unix(const struct server *server)
 
 int sandbox_check(const struct server *server, char *why)
 {
-	int private = has_only_unix(server) ? 0 : is_private();
+	/* Who took the sockets over from another process need not ask again: clients would wait. */
+	bool is_certain = server->handover.listener_count > 0 || has_only_unix(server);
+	int private = is_certain ? 0 : is_private();
 
 	if (private < 0)
 		log_write(server->log, LOG_LEVEL_WARNING,

@@ -268,3 +268,20 @@ answers() {
 	[[ $(jq -r .SYSLOG_PID "$BATS_TEST_TMPDIR/record") =~ ^[0-9]+$ ]]
 	[[ -z $(machine cat /root/said) ]]
 }
+
+@test "and so it does behind inetd" {
+	[[ -x /usr/sbin/inetd ]] || skip "openbsd-inetd is missing"
+	machine_write /root/inetd.conf <<<'127.0.0.1:4333 stream tcp wait nobody /usr/bin/minats minats --inetd --name behind-inetd'
+	machine systemd-run --quiet --unit=inetd-test /usr/sbin/inetd -i /root/inetd.conf
+	MACHINE_ADDRESS=(127.0.0.1 4333)
+	machine_await nc -z 127.0.0.1 4333
+	machine_talk PING
+	[[ $ANSWER == INFO*behind-inetd*PONG ]] || fail "heard «$ANSWER»"
+	machine_await sh -c 'journalctl -t minats | grep -q "Name:     behind-inetd"'
+	machine systemctl stop inetd-test.service
+	machine_write /root/inetd.conf <<<'127.0.0.1:4444 stream tcp wait nobody /usr/bin/minats minats --inetd --no-such-option'
+	machine systemd-run --quiet --unit=inetd-test /usr/sbin/inetd -i /root/inetd.conf
+	machine_await nc -z 127.0.0.1 4444
+	machine_await sh -c 'journalctl -t minats -p crit | grep -q "unknown option --no-such-option"'
+	machine systemctl stop inetd-test.service
+}
