@@ -7,7 +7,7 @@
 # shellcheck disable=SC2030,SC2031 # each case is a subshell of its own
 
 load lib.bash
-load handover/lib.bash
+load handover/crowd.bash
 
 setup() {
 	lib_setup
@@ -18,7 +18,6 @@ setup() {
 
 teardown() {
 	crowd_end
-	supervisor_end
 	lib_teardown
 }
 
@@ -30,9 +29,8 @@ gather() {
 
 # gather_supervised [OPTION...]: with a broker behind a supervisor.
 gather_supervised() {
-	supervise --listen "${ADDRESS:-127.0.0.1:0}" --log "$LOG" -- "$MINATS"
-	expect '^running' start
-	ask addresses
+	start_supervised "${ADDRESS:-127.0.0.1:0}" -- "$MINATS"
+	supervise addresses
 	gather "$ANSWER" "$@"
 }
 
@@ -51,17 +49,7 @@ through() {
 }
 
 restart() {
-	expect '^running' restart
-}
-
-upgrade() {
-	local before
-	before=$(grep -c 'Server is ready' "$LOG")
-	is_ready_again() {
-		(($(grep -c 'Server is ready' "$LOG") > before))
-	}
-	kill -ALRM "$BROKER_PID"
-	await is_ready_again
+	supervise restart
 }
 
 # It notices what it should: a hand-over is what it does not see.
@@ -69,17 +57,15 @@ upgrade() {
 	start_broker
 	gather "127.0.0.1:$PORT"
 	stop_broker
-	heard CROWD
+	crowd_hear
 	[[ $LINE == 'failed: '*'disconnected'* ]] || fail "the crowd: $LINE"
 }
 
-# bats test_tags=supervisor
 @test "a crowd stands through restarts" {
 	gather_supervised
 	through restart
 }
 
-# bats test_tags=supervisor
 @test "a crowd stands through restarts, on a Unix socket" {
 	ADDRESS=unix:$BATS_TEST_TMPDIR/socket
 	gather_supervised
@@ -87,25 +73,21 @@ upgrade() {
 }
 
 # A publisher has more to say than one turn has time for, and does not wait to be asked.
-# bats test_tags=supervisor
 @test "everybody hears everything through restarts" {
 	gather_supervised --clients 100 --groups 1
 	through restart
 }
 
-# bats test_tags=supervisor
 @test "large messages stand through restarts" {
 	gather_supervised --size 17,70000,5000,300
 	through restart
 }
 
-# bats test_tags=supervisor
 @test "queue groups, with each operation acknowledged, stand through restarts" {
 	gather_supervised --queue --verbose
 	through restart
 }
 
-# bats test_tags=supervisor
 @test "requests have one answer each through restarts" {
 	gather_supervised --requests
 	through restart
@@ -114,11 +96,11 @@ upgrade() {
 @test "a crowd stands through upgrades by exec" {
 	start_broker
 	gather "127.0.0.1:$PORT"
-	through upgrade
+	through replace_broker
 }
 
 @test "requests have one answer each through upgrades by exec, with each operation acknowledged" {
 	start_broker
 	gather "127.0.0.1:$PORT" --requests --verbose
-	through upgrade
+	through replace_broker
 }

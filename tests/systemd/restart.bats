@@ -5,7 +5,7 @@
 # publishers at full speed. What each message went through is verified by tests/handover/crowd.c.
 
 load lib.bash
-load ../handover/lib.bash
+load ../handover/crowd.bash
 
 setup_file() {
 	machine_boot
