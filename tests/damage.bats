@@ -20,10 +20,10 @@ teardown() {
 
 ### The crowd
 
-# gather COUNT: clients who notice what happens to them (tools/crowd.py).
+# gather COUNT: clients who notice what happens to them (tools/witnesses.py).
 gather() {
 	mkfifo "$DIR/crowd.in" "$DIR/crowd.out"
-	timeout 300 "$ROOT/tests/tools/crowd.py" "$PORT" "$1" <"$DIR/crowd.in" >"$DIR/crowd.out" 3>&- &
+	timeout 300 "$ROOT/tests/tools/witnesses.py" "$PORT" "$1" <"$DIR/crowd.in" >"$DIR/crowd.out" 3>&- &
 	CROWD_PID=$!
 	exec {TELL}>"$DIR/crowd.in" {HEAR}<"$DIR/crowd.out"
 	rm "$DIR/crowd.in" "$DIR/crowd.out"
@@ -450,4 +450,51 @@ squeeze() {
 @test "with hardly any descriptors somebody new is let in all the same" {
 	begin 600
 	squeeze 40
+}
+
+### Crashes
+
+# dies_at NUMBER: the next process is ended right after it was handed the descriptors of that record.
+dies_at() {
+	supervise env "LD_PRELOAD=${MINATS%/*}/tests/tools/crash.so"
+	supervise env "CRASH_AT=$1"
+	# It need not be the first that is loaded.
+	[[ -z ${ASAN_OPTIONS:-} ]] || supervise env "ASAN_OPTIONS=$ASAN_OPTIONS:verify_asan_link_order=0"
+	refute supervise start
+	[[ $ANSWER == 'killed KILL' ]] || fail "$ANSWER"
+}
+
+@test "a process that dies over a record leaves the others to the next" {
+	# What it had taken in before goes down with it.
+	local -a left=("open $ALL closed -" "open 252-599 closed 0-251" "open $THIRD closed 0-503" "open - closed $ALL")
+	local at
+	for at in 1 2 3 4; do
+		begin 600
+		supervise park
+		: >"$LOG"
+		dies_at "$at"
+		supervise start
+		echo check >&"$TELL"
+		crowd_answers
+		[[ $ANSWER == "${left[at - 1]} wrong -" ]] || fail "after the death at $at: $ANSWER"
+		await_log "\\[WRN\\] $at records of the hand-over are missing"
+		renew
+		crowd $ALL -
+		disperse
+		stop_broker
+	done
+}
+
+@test "a process that dies over every record is started until there is none left" {
+	begin 600
+	supervise park
+	: >"$LOG"
+	local at
+	for at in 1 2 3 4; do
+		dies_at 1
+	done
+	supervise start
+	crowd - $ALL
+	renew
+	crowd $ALL -
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """
-crowd.py PORT COUNT: so many clients, who notice whether anything happens to them.
+witnesses.py PORT COUNT: so many clients, who notice whether anything happens to them.
 
 Each has a subscription of its own, and has begun to publish to it. Answers each line of its standard input with
 one line:
@@ -74,7 +74,7 @@ def main():
     port, count = int(sys.argv[1]), int(sys.argv[2])
     clients = [Client(port, number) for number in range(count)]
     if not all(client.is_good for client in clients):
-        sys.exit("crowd: not all were welcome")
+        sys.exit("witnesses: not all were welcome")
     print("up", flush=True)
     for line in sys.stdin:
         if line.strip() == "check":
