@@ -144,7 +144,8 @@ fuzz: $(FUZZERS:%=$(BUILD)/tests/fuzz/%)
 			$(BUILD)/tests/fuzz/$$fuzzer.log) runs, nothing found"; \
 	done
 
-# Preloaded: tools/countalloc.c counts the broker's allocations, handover/premain.c the time to READY=1.
+# Preloaded: tools/countalloc.c counts the broker's allocations, tools/crash.c ends it while it is handed
+# connections, handover/premain.c counts the time to READY=1.
 $(BUILD)/tests/%.so: tests/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(WERROR) -O2 -shared -fPIC -o $@ $< -ldl
@@ -156,7 +157,24 @@ $(BUILD)/tests/handover/%: $(BUILD)/tests/handover/%.o
 HANDOVER_systemd = stub launch premain.so
 HANDOVER = crowd $(HANDOVER_$(SUPERVISOR))
 
-tools: $(BUILD)/tests/tools/countalloc.so $(HANDOVER:%=$(BUILD)/tests/handover/%)
+# The program of a later version, and one whose states this one does not understand.
+NEXT_DEFINES = -DHANDOVER_VERSION=2
+FAR_DEFINES = -DHANDOVER_VERSION=2 -DHANDOVER_READABLE_FROM=2
+VERSIONED = handover_pack handover_unpack
+define link_version
+$$(BUILD)/tests/versions/$(1)/%.o: src/server/%.c $$(BUILD)/flags
+	@mkdir -p $$(@D)
+	$$(CC) $$(ALL_CFLAGS) $$($(2)_DEFINES) -c -o $$@ $$<
+
+$$(BUILD)/tests/versions/$(1)/minats: $$(VERSIONED:%=$$(BUILD)/tests/versions/$(1)/%.o) \
+		$$(filter-out $$(VERSIONED:%=$$(BUILD)/src/server/%.o),$$(OBJECTS))
+	$$(CC) $$(CFLAGS) $$(HARDENING_LINK) $$(LDFLAGS) -o $$@ $$^ $$(ALL_LIBS)
+endef
+$(eval $(call link_version,next,NEXT))
+$(eval $(call link_version,far,FAR))
+
+TOOLS = tools/countalloc.so tools/crash.so versions/next/minats versions/far/minats
+tools: $(TOOLS:%=$(BUILD)/tests/%) $(HANDOVER:%=$(BUILD)/tests/handover/%)
 
 # For tests/portable.sh and tests/run: what this configuration compiles, and the unit tests.
 sources:
@@ -218,4 +236,4 @@ help:
 	help FORCE
 .DELETE_ON_ERROR:
 
--include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)
+-include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*/*.d $(BUILD)/tests/versions/*/*.d)

@@ -39,7 +39,9 @@ struct client;
 #ifndef HANDOVER_VERSION
 #define HANDOVER_VERSION 1
 #endif
-enum { HANDOVER_READABLE_FROM = 1 };
+#ifndef HANDOVER_READABLE_FROM
+#define HANDOVER_READABLE_FROM 1
+#endif
 
 enum { HANDOVER_ENDS = 4, HANDOVER_LISTENERS = 64 };
 

@@ -19,6 +19,7 @@ enum record_tag {
 	RECORD_KIND = 6,          /* record_kind */
 	RECORD_SOCKETS = 7,       /* descriptors behind those of the files */
 	RECORD_CHECKSUM = 8,      /* tags_checksum() of the first file's contents */
+	RECORD_OWN_CHECKSUM = 9,  /* of all that stands before it; the last field */
 };
 
 enum record_kind {

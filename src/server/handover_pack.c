@@ -78,6 +78,7 @@ static int put_record(struct packer *packer, enum record_kind kind, size_t files
 	tags_put_number(&record, RECORD_KIND, kind);
 	tags_put_number(&record, RECORD_SOCKETS, packer->fd_count - files);
 	tags_put_number(&record, RECORD_CHECKSUM, tags_checksum(buf_slice(&packer->fields.out)));
+	tags_put_number(&record, RECORD_OWN_CHECKSUM, tags_checksum(buf_slice(&record.out)));
 	if (!record.failed)
 		error = parcel_put(packer->end, buf_slice(&record.out), packer->fds,
 				   packer->fd_count);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "os/log.h"
@@ -27,6 +28,7 @@ struct unpacked {
 	uint64_t sockets;  /* that it should have */
 	uint64_t checksum;
 	bool is_ours;
+	bool is_damaged;
 	struct buf file;
 };
 
@@ -59,16 +61,22 @@ static void lose(struct server *server, uint64_t count, const char *why)
 /* What stands in the record itself. */
 static void read_record(struct unpacked *unpacked)
 {
-	struct slice input = {unpacked->parcel.data, unpacked->parcel.length};
-	struct slice values[RECORD_CHECKSUM + 1] = {0};
+	struct slice all = {unpacked->parcel.data, unpacked->parcel.length};
+	struct slice input = all, before = all;
+	struct slice values[RECORD_OWN_CHECKSUM + 1] = {0};
 	struct tags_field field;
 	enum tags_answer answer;
 
-	while ((answer = tags_next(&input, &field)) == TAGS_FIELD)
-		if (field.tag <= RECORD_CHECKSUM)
+	while ((answer = tags_next(&input, &field)) == TAGS_FIELD) {
+		if (field.tag <= RECORD_OWN_CHECKSUM)
 			values[field.tag] = field.value;
-	unpacked->is_ours = answer == TAGS_END &&
-			    slice_equal(values[RECORD_FORMAT], SLICE(HANDOVER_FORMAT));
+		if (field.tag != RECORD_OWN_CHECKSUM)
+			before.length = all.length - input.length;
+	}
+	unpacked->is_ours = slice_equal(values[RECORD_FORMAT], SLICE(HANDOVER_FORMAT));
+	unpacked->is_damaged =
+		answer == TAGS_DAMAGED ||
+		tags_number(values[RECORD_OWN_CHECKSUM]) != tags_checksum(before);
 	unpacked->version = tags_number(values[RECORD_VERSION]);
 	unpacked->readable_from = tags_number(values[RECORD_READABLE_FROM]);
 	unpacked->generation = tags_number(values[RECORD_GENERATION]);
@@ -76,6 +84,22 @@ static void read_record(struct unpacked *unpacked)
 	unpacked->kind = tags_number(values[RECORD_KIND]);
 	unpacked->sockets = tags_number(values[RECORD_SOCKETS]);
 	unpacked->checksum = tags_number(values[RECORD_CHECKSUM]);
+}
+
+/* The descriptors that are connections, where the record cannot tell. */
+static uint64_t count_connections(const struct unpacked *unpacked)
+{
+	uint64_t count = 0;
+
+	for (size_t at = 0; at < unpacked->parcel.count; at++) {
+		int listens = 1;
+		socklen_t length = sizeof(listens);
+
+		if (getsockopt(unpacked->parcel.fds[at], SOL_SOCKET, SO_ACCEPTCONN, &listens,
+			       &length) == 0 && !listens)
+			count++;
+	}
+	return count;
 }
 
 /* Those that nobody has taken. */
@@ -261,6 +285,8 @@ static bool is_expected(struct server *server, const struct unpacked *unpacked, 
 
 	if (!unpacked->is_ours)
 		*why = "they came in something that is not a hand-over";
+	else if (unpacked->is_damaged)
+		*why = "their record is damaged";
 	else if (unpacked->readable_from > HANDOVER_VERSION)
 		*why = "they come from a newer version, whose state this one does not understand";
 	else if (handover->next_index > 0 && unpacked->generation != handover->generation)
@@ -286,7 +312,7 @@ static void deal_with(struct server *server, struct unpacked *unpacked)
 
 	read_record(unpacked);
 	if (!is_expected(server, unpacked, &why)) {
-		lose(server, unpacked->is_ours ? unpacked->sockets : unpacked->parcel.count, why);
+		lose(server, count_connections(unpacked), why);
 	} else if (unpacked->kind == RECORD_END) {
 		server->handover.has_ended = true;
 	} else if (!read_file(unpacked, &why)) {

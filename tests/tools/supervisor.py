@@ -27,10 +27,13 @@ It reads commands from standard input, one a line, and answers each with one lin
                         are the bytes of data, the descriptors, and the bytes in the one that is a memfd (or -)
     damage NAME HOW...  takes the records out, changes them, and stores them again in a parcel of its own:
         drop N | double N | swap N M           whole records, counted from 0
-        flip N data|state BYTE [BIT]           this bit of a byte, or all of them
-        cut N data|state BYTES                 so many are left
+        flip N WHAT BYTE [BIT]                 this bit of a byte, or all of them, of its data, its state (its first
+                                               memfd), or its payloads (its second)
+        cut N WHAT BYTES                       so many are left
         drop-fd N INDEX                        one of its descriptors
-        foreign                                at the end, a record that nobody we know has written
+        foreign                                at the end, a record that nobody we know has written, with a connection
+    aside NAME          takes it out of the store, as if it had never been there, until
+    back NAME           puts it there again
 
 `start` to `status` answer with the state: `running PID`, `exited STATUS` or `killed SIGNAL`, or `new` before the
 first start; then, for `status`, `stored` and the NAMEs. Others answer `ok` or with what they were asked for. What
@@ -63,6 +66,7 @@ DATAGRAM_FDS = 253
 RECORD_BYTES = 1 << 20
 PR_SET_PDEATHSIG = 1
 CLEAN_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)
+MEMFDS = ("state", "payloads")
 NEW, RUNNING, EXITED, KILLED = "new", "running", "exited", "killed"
 
 
@@ -121,6 +125,7 @@ class Store:
     def __init__(self, most):
         self.most = most
         self.entries = []  # (name, fd)
+        self.aside = {}
         self.hangups = select.epoll()
 
     def names(self):
@@ -157,6 +162,18 @@ class Store:
         self.entries[at] = (name, fd)
         self._forget_hangup(old)
         os.close(old)
+
+    def set_aside(self, name):
+        """Without its being closed."""
+        fd = self.get(name)
+        self.entries.remove((name, fd))
+        self._forget_hangup(fd)
+        self.aside[name] = fd
+
+    def put_back(self, name):
+        if name not in self.aside:
+            raise Refusal(f"nothing was set aside as {name}")
+        self.entries.insert(0, (name, self.aside.pop(name)))
 
     def _forget_hangup(self, fd):
         try:
@@ -195,19 +212,17 @@ class Record:
         self.data = data
         self.fds = fds
 
-    def state_index(self):
-        for at, fd in enumerate(self.fds):
-            if is_memfd(fd):
-                return at
-        raise Refusal("this record has no memfd")
+    def _memfd_index(self, number):
+        memfds = [at for at, fd in enumerate(self.fds) if is_memfd(fd)]
+        if number >= len(memfds):
+            raise Refusal("this record has no such memfd")
+        return memfds[number]
 
-    def state(self):
-        fd = self.fds[self.state_index()]
-        return os.pread(fd, os.fstat(fd).st_size, 0)
+    def _content(self, at):
+        return os.pread(self.fds[at], os.fstat(self.fds[at]).st_size, 0)
 
-    def set_state(self, state):
+    def _set_content(self, at, state):
         """A sealed memfd cannot be changed: another one with the same seals takes its place."""
-        at = self.state_index()
         old = self.fds[at]
         new = os.memfd_create("state", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         with open(new, "wb", closefd=False) as file:
@@ -220,10 +235,11 @@ class Record:
     def change(self, what, function):
         if what == "data":
             self.data = function(self.data)
-        elif what == "state":
-            self.set_state(function(self.state()))
+        elif what in MEMFDS:
+            at = self._memfd_index(MEMFDS.index(what))
+            self._set_content(at, function(self._content(at)))
         else:
-            raise Refusal(f"neither data nor state: {what}")
+            raise Refusal(f"neither data, state nor payloads: {what}")
 
     def __str__(self):
         memfds = [fd for fd in self.fds if is_memfd(fd)]
@@ -267,8 +283,9 @@ def flip(content, byte, bit):
 def damage(records, how, arguments):
     """Changes the list of records, and says which descriptors are left over."""
     if how == "foreign":
-        records.append(Record(b"\x7fELF of a stranger", [os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)]))
-        return []
+        mine, theirs = socket.socketpair()
+        records.append(Record(b"\x7fELF of a stranger", [os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC), mine.detach()]))
+        return [theirs.detach()]
     at = int(arguments[0])
     record = records[at]
     if how == "drop":
@@ -517,6 +534,8 @@ COMMANDS = {
     "env": set_environment,
     "peek": peek,
     "damage": damage_stored,
+    "aside": lambda service, name: service.store.set_aside(name),
+    "back": lambda service, name: service.store.put_back(name),
 }
 
 
