@@ -196,7 +196,7 @@ bench: all $(BUILD)/tests/bench/load $(BUILD)/tests/bench/relay
 lint:
 	mandoc -Tlint -Wwarning man/minats.8
 	shellcheck -x packaging/bootstrap .ci/run tests/run tests/clients/install tests/*.sh \
-		tests/*.bash tests/handover/*.bash tests/systemd/*.bash
+		tests/*.bash tests/*/*.bash packaging/debian/tests/socket packaging/arch/PKGBUILD
 
 install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MAN8DIR)
@@ -218,6 +218,38 @@ uninstall:
 		$(DESTDIR)$(SYSUSERS_DIR)/minats.conf \
 		$(DESTDIR)$(CATALOG_DIR)/minats.catalog
 
+VERSION = $(shell sed -n 's/^\#define VERSION "\(.*\)"$$/\1/p' src/server/version.h)
+# When these sources were made: git knows it, and in an unpacked tarball each file.
+SOURCE_DATE_EPOCH ?= $(shell [ -e .git ] && git log -1 --format=%ct || stat -c %Y NEWS)
+DIST = $(BUILD)/minats-$(VERSION)
+# What git knows; where there is none, all that was not built.
+LIST_FILES = if [ -e .git ]; then git ls-files; \
+	else find . -type f ! -path './build*' ! -path './debian/*'; fi
+DATE = TZ=UTC LC_ALL=C date -d @$(SOURCE_DATE_EPOCH)
+
+# The same bytes wherever and whenever it is made. In there the packages know their version and date.
+dist:
+	rm -rf $(DIST)
+	mkdir -p $(DIST)
+	$(LIST_FILES) | tar -c -T - | tar -C $(DIST) -x
+	sed -i -e 's/@VERSION@/$(VERSION)/' -e "s/@DATE@/$$($(DATE) -R)/" \
+		-e "s/@DAY@/$$($(DATE) '+%a %b %d %Y')/" $(DIST)/packaging/debian/changelog \
+		$(DIST)/packaging/minats.spec $(DIST)/packaging/arch/PKGBUILD
+	tar -C $(BUILD) --sort=name --format=gnu --owner=0 --group=0 --numeric-owner \
+		--mode=u=rwX,go=rX --mtime=@$(SOURCE_DATE_EPOCH) -c minats-$(VERSION) | \
+		gzip -9n > $(DIST).tar.gz
+	rm -rf $(DIST)
+
+# In a copy debian/ stands where Debian's tools look for it. Flags come from them: none of ours goes along.
+deb: dist
+	rm -rf $(BUILD)/deb
+	mkdir -p $(BUILD)/deb
+	tar -C $(BUILD)/deb -xzf $(DIST).tar.gz
+	mv $(BUILD)/deb/minats-$(VERSION)/packaging/debian $(BUILD)/deb/minats-$(VERSION)
+	cd $(BUILD)/deb/minats-$(VERSION) && \
+		env -i PATH="$$PATH" HOME="$$HOME" DEB_BUILD_OPTIONS="$$DEB_BUILD_OPTIONS" \
+			DEB_CPPFLAGS_APPEND="$$DEB_CPPFLAGS_APPEND" dpkg-buildpackage -us -uc
+
 clean:
 	rm -rf $(BUILD)
 
@@ -229,11 +261,13 @@ help:
 	@echo 'fuzz               every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'lint               man page and shell scripts'
 	@echo 'install, uninstall with PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
+	@echo 'dist               $(DIST).tar.gz, for whoever makes a package'
+	@echo 'deb                a Debian package in $(BUILD)/deb'
 	@echo 'clean              remove $(BUILD)/'
 	@echo 'tests/run          the whole suite, as CI runs it'
 
-.PHONY: all units tools sources list-units run check bench fuzz lint install uninstall clean \
-	help FORCE
+.PHONY: all units tools sources list-units run check bench fuzz lint install uninstall dist deb \
+	clean help FORCE
 .DELETE_ON_ERROR:
 
 -include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*/*.d $(BUILD)/tests/versions/*/*.d)

@@ -108,6 +108,7 @@ talk_unix() {
 	[[ $(<"$DIR/file") == precious ]]
 }
 
+# bats test_tags=supervisor
 @test "a socket from systemd" {
 	differs sockets
 	PORT=$(free_port)
@@ -120,6 +121,7 @@ talk_unix() {
 	hear_nothing c
 }
 
+# bats test_tags=supervisor
 @test "several sockets from systemd, of IPv4, IPv6 and Unix" {
 	differs sockets
 	local six
@@ -141,6 +143,7 @@ talk_unix() {
 	hear a 'MSG foo 1 2' hi
 }
 
+# bats test_tags=supervisor
 @test "an option without effect because the socket came from outside is named in the log" {
 	differs sockets
 	PORT=$(free_port)
@@ -187,6 +190,7 @@ given() {
 	grep -q "$1" "$DIR/stderr" || fail "no $1: $(<"$DIR/stderr")"
 }
 
+# bats test_tags=supervisor
 @test "a descriptor that is no listening stream socket is refused, with its number and why" {
 	differs sockets
 	given 'not a socket' /dev/null

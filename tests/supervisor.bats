@@ -40,6 +40,7 @@ switches() {
 	done
 }
 
+# bats test_tags=supervisor
 @test "READY=1 when it listens, STOPPING=1 when it ends" {
 	start_broker
 	await notified READY=1
@@ -52,6 +53,7 @@ switches() {
 	await notified STOPPING=1
 }
 
+# bats test_tags=supervisor
 @test "STOPPING=1 when it becomes a lame duck" {
 	start_broker --lame_duck_duration 30s --lame_duck_grace_period 1s
 	join c '"protocol":1'
@@ -67,6 +69,7 @@ now_us() {
 	perl -MTime::HiRes=clock_gettime,CLOCK_MONOTONIC -e 'printf "%d", clock_gettime(CLOCK_MONOTONIC) * 1e6'
 }
 
+# bats test_tags=supervisor
 @test "a reload is told with its time, then READY=1 again and why it was refused" {
 	start_broker
 	await notified READY=1
@@ -86,6 +89,7 @@ now_us() {
 	await notified 'STATUS=Reload refused: can only reload .*; 1 clients'
 }
 
+# bats test_tags=supervisor
 @test "a broker that cannot listen is never ready" {
 	start_broker
 	await notified READY=1
@@ -94,6 +98,7 @@ now_us() {
 	refute notified READY=1
 }
 
+# bats test_tags=supervisor
 @test "the watchdog is fed in time where one is set" {
 	export WATCHDOG_USEC=1000000
 	start_broker
@@ -105,6 +110,7 @@ now_us() {
 	await three_times
 }
 
+# bats test_tags=supervisor
 @test "a watchdog of another process is not fed" {
 	export WATCHDOG_USEC=200000 WATCHDOG_PID=1
 	start_broker
@@ -115,7 +121,6 @@ now_us() {
 
 @test "without clients it sleeps" {
 	start_broker
-	await notified READY=1
 	# The log thread and the start have to come to rest first.
 	pause 0.3
 	switches

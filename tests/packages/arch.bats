@@ -1,0 +1,38 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# Arch's package, as far as it can be built on Debian: without pacman, which would look for its dependencies.
+# There is no namcap here; shellcheck reads the PKGBUILD.
+
+load lib.bash
+
+setup_file() {
+	packages_begin
+	packages_unpack source
+}
+
+teardown_file() {
+	packages_end
+}
+
+@test "shellcheck says nothing about the PKGBUILD" {
+	run -0 shellcheck "$SCRATCH/source/packaging/arch/PKGBUILD"
+	[[ -z $output ]]
+}
+
+@test "makepkg builds it" {
+	unprivileged mkdir "$SCRATCH/arch"
+	unprivileged cp "$TARBALL" "$SCRATCH/source/packaging/arch/PKGBUILD" "$SCRATCH/arch"
+	cd "$SCRATCH/arch"
+	run -0 unprivileged env PACMAN=true MAKEFLAGS=-j2 makepkg --nodeps
+	# But for the dependencies there is nothing to warn of.
+	[[ $(grep WARNING <<<"$output") == *'WARNING: Skipping dependency checks.' ]]
+	grep -qE '^[1-9][0-9]+ passed, 0 failed, 0 skipped$' <<<"$output"
+	local package
+	package=$(echo minats-"$VERSION"-1-*.pkg.tar.*)
+	tar -xOf "$package" .PKGINFO | grep -qx "pkgver = $VERSION-1"
+	tar -tf "$package" | grep -vE '/$|^\.' | expect_files usr/bin/minats usr/share/man/man8/minats.8.gz \
+		"$(pkg-config --variable=systemdsystemunitdir systemd | cut -c2-)"/minats.{service,socket} \
+		"$(pkg-config --variable=sysusersdir systemd | cut -c2-)/minats.conf" \
+		usr/share/licenses/minats/LICENSE
+}

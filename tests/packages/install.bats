@@ -1,0 +1,109 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# What a packager takes: the tarball, and `make install` into a folder of his own.
+
+load lib.bash
+
+setup_file() {
+	packages_begin
+	packages_unpack source
+	# It is built already, and perhaps with sanitizers.
+	unprivileged mkdir "$SCRATCH/build"
+	install -m755 "$MINATS" "$SCRATCH/build/minats"
+}
+
+teardown_file() {
+	packages_end
+}
+
+setup() {
+	STAGE=$SCRATCH/stage
+	UNITS=$(pkg-config --variable=systemdsystemunitdir systemd)
+	SYSUSERS=$(pkg-config --variable=sysusersdir systemd)
+}
+
+teardown() {
+	rm -rf "$STAGE"
+}
+
+# run_make ARGUMENT...: with the binary that is there. Whoever runs it may write to SCRATCH alone.
+run_make() {
+	unprivileged make -s -C "$SCRATCH/source" -o all BUILD="$SCRATCH/build" DESTDIR="$STAGE" "$@"
+}
+
+staged() {
+	(cd "$STAGE" && find . ! -type d | sed 's/^\.//')
+}
+
+@test "make install puts everything below DESTDIR, make uninstall leaves nothing" {
+	run_make PREFIX=/usr install
+	staged | expect_files /usr/bin/minats /usr/share/man/man8/minats.8 \
+		"$UNITS/minats.service" "$UNITS/minats.socket" "$SYSUSERS/minats.conf"
+	# What runs does not know of the stage.
+	grep -qx 'ExecStart=/usr/bin/minats' "$STAGE$UNITS/minats.service"
+	[[ $(grep -rlF "$STAGE" "$STAGE") == '' ]]
+	[[ $(stat -c %a "$STAGE/usr/bin/minats" "$STAGE$UNITS/minats.socket") == $'755\n644' ]]
+	run_make PREFIX=/usr uninstall
+	[[ $(staged) == '' ]]
+}
+
+@test "without PREFIX it goes to /usr/local" {
+	run_make install
+	staged | expect_files /usr/local/bin/minats /usr/local/share/man/man8/minats.8 \
+		"$UNITS/minats.service" "$UNITS/minats.socket" "$SYSUSERS/minats.conf"
+	grep -qx 'ExecStart=/usr/local/bin/minats' "$STAGE$UNITS/minats.service"
+	run_make uninstall
+	[[ $(staged) == '' ]]
+}
+
+@test "pkg-config says where the units belong" {
+	unprivileged mkdir -p "$SCRATCH/pkgconfig"
+	cat >"$SCRATCH/pkgconfig/systemd.pc" <<-'END'
+		systemdsystemunitdir=/opt/units
+		sysusersdir=/opt/users
+		catalogdir=/opt/catalog
+		Name: systemd
+		Description: a systemd elsewhere
+		Version: 252
+	END
+	run_make PREFIX=/usr PKG_CONFIG="env PKG_CONFIG_PATH=$SCRATCH/pkgconfig pkg-config" install
+	[[ $(staged) == *'/opt/units/minats.service'* ]]
+	staged | grep -v '^/opt/' | expect_files /usr/bin/minats /usr/share/man/man8/minats.8
+	run_make PREFIX=/usr PKG_CONFIG="env PKG_CONFIG_PATH=$SCRATCH/pkgconfig pkg-config" uninstall
+	[[ $(staged) == '' ]]
+}
+
+@test "SUPERVISOR=none has no trace of systemd" {
+	local binary=$SCRATCH/none/minats
+	unprivileged make -s -j2 -C "$SCRATCH/source" SUPERVISOR=none BUILD="$SCRATCH/none" \
+		DESTDIR="$STAGE" install
+	ldd "$MINATS" | grep -q libsystemd
+	[[ $(ldd "$binary") != *systemd* ]]
+	[[ $(readelf --dynamic "$binary") == *libjansson* ]]
+	[[ $(readelf --dynamic --dyn-syms --wide "$binary") != *sd_* ]]
+	strings --all "$MINATS" | grep -q libsystemd
+	run -1 grep -i systemd <(strings --all "$binary")
+	staged | expect_files /usr/local/bin/minats /usr/local/share/man/man8/minats.8
+}
+
+@test "the tarball is the same wherever and whenever it is made" {
+	# From the tarball itself, where there is no git; with another umask and time zone, by another user.
+	packages_unpack again
+	unprivileged sh -c 'umask 077 && exec "$@"' sh env TZ=Asia/Tokyo \
+		make -s -C "$SCRATCH/again" BUILD=build/elsewhere dist
+	cmp "$TARBALL" "$SCRATCH/again/build/elsewhere/minats-$VERSION.tar.gz"
+	# It has all that is needed, and nothing that was built.
+	tar -tzf "$TARBALL" | grep -q "^minats-$VERSION/packaging/debian/rules\$"
+	run -1 grep -E '/build/|\.o$|\.git/' <(tar -tzf "$TARBALL")
+}
+
+@test "the version stands in one place, and the tarball's packages have it" {
+	[[ $VERSION == "$(sed -n 's/^#define VERSION "\(.*\)"$/\1/p' "$ROOT/src/server/version.h")" ]]
+	[[ $("$MINATS" --version) == *"$VERSION"* ]]
+	[[ $(head -n 1 "$SCRATCH/source/NEWS") == "$VERSION" ]]
+	grep -qE "^Version: +$VERSION\$" "$SCRATCH/source/packaging/minats.spec"
+	grep -qx "pkgver=$VERSION" "$SCRATCH/source/packaging/arch/PKGBUILD"
+	[[ $(dpkg-parsechangelog -l "$SCRATCH/source/packaging/debian/changelog" -S Version) == "$VERSION" ]]
+	run -1 grep -rE '@[A-Z]+@' "$SCRATCH/source/packaging"
+}

@@ -1,0 +1,50 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# The RPM, as far as it can be built on Debian: without its BuildRequires, which have other names here, and
+# with the macros that would come from systemd.
+
+load lib.bash
+
+setup_file() {
+	packages_begin
+	packages_unpack source
+	UNITS=$(pkg-config --variable=systemdsystemunitdir systemd)
+	SYSUSERS=$(pkg-config --variable=sysusersdir systemd)
+	export UNITS SYSUSERS
+}
+
+teardown_file() {
+	packages_end
+}
+
+quiet() {
+	run -0 rpmlint --config "$ROOT/packaging/rpmlint.toml" "$@"
+	[[ $output == *' 0 errors, 0 warnings,'* ]] || { echo "$output"; false; }
+}
+
+@test "rpmlint says nothing about the spec" {
+	quiet "$SCRATCH/source/packaging/minats.spec"
+}
+
+@test "rpmbuild builds the tarball, rpmlint says nothing about the result" {
+	local macro
+	local -a macros=(--define "_topdir $SCRATCH/rpm" --define "_unitdir $UNITS" --define "_sysusersdir $SYSUSERS")
+	for macro in sysusers_create_package systemd_{post,preun,postun,postun_with_restart}; do
+		macros+=(--define "$macro() : $macro %*")
+	done
+	unprivileged mkdir "$SCRATCH/rpm"
+	run -0 unprivileged rpmbuild -tb --nodeps "${macros[@]}" "$TARBALL"
+	grep -qE '^[1-9][0-9]+ passed, 0 failed, 0 skipped$' <<<"$output"
+	local rpm
+	rpm=$(echo "$SCRATCH"/rpm/RPMS/*/minats-"$VERSION"-1*.rpm)
+	quiet "$rpm"
+	rpm -qpl "$rpm" 2>/dev/null | grep -v /.build-id | expect_files \
+		"$SYSUSERS/minats.conf" "$UNITS/minats.service" "$UNITS/minats.socket" \
+		/usr/bin/minats /usr/share/man/man8/minats.8 "/usr/share/doc/minats-$VERSION"{,/NEWS,/README.md} \
+		"/usr/share/licenses/minats-$VERSION"{,/LICENSE}
+	# Upgraded, the service is restarted and the socket is not.
+	run -0 rpm -qp --scripts "$rpm"
+	[[ $output == *'systemd_postun_with_restart minats.service'* ]]
+	[[ $output != *'with_restart minats.socket'* ]]
+}
