@@ -289,6 +289,7 @@ start_supervised() {
 		close_all
 		exec {NEVER}>&-
 		trap - PIPE
+		# shellcheck disable=SC2094 # it appends, and never reads
 		exec "$ROOT/tests/tools/supervisor.py" "${listen[@]}" "${SUPERVISOR_OPTIONS[@]}" --limit "$LIMIT_S" --log "$LOG" \
 			--notified "$DIR/notified" -- "$@" \
 			<"$BATS_TEST_TMPDIR/commands" >"$BATS_TEST_TMPDIR/answers" 2>>"$LOG" 3>&- 4>&-
