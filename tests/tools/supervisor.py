@@ -599,7 +599,13 @@ def main():
         try:
             serve(service)
         finally:
-            service.stop()
+            # Once is enough.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            try:
+                service.stop()
+            except Refusal as error:
+                print(f"supervisor: {error}", file=sys.stderr)
             for _, sock in sockets:
                 if sock.family == socket.AF_UNIX:
                     os.unlink(sock.getsockname())
