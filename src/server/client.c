@@ -267,7 +267,8 @@ static void on_timer(struct timer *timer)
 	if (client->state == CLIENT_OPEN && client->stalled_until_ms &&
 	    client->stalled_until_ms <= now) {
 		/* If nobody has read meanwhile, what is left of this read is not held up again. */
-		client->stall_spent = client->drained_before == client->server->drained_bytes;
+		client->stall_spent =
+			client->drained_before == (uint32_t)client->server->drained_bytes;
 		client_resume(client);
 	}
 	if (client->state == CLIENT_OPEN && client->ping_due_ms <= now)
@@ -345,7 +346,7 @@ static ssize_t take_rest(struct client *client)
 static void stall(struct client *client)
 {
 	client->stalled_until_ms = now_of(client) + STALL_MS;
-	client->drained_before = client->server->drained_bytes;
+	client->drained_before = (uint32_t)client->server->drained_bytes;
 	list_append(&client->server->stalled, &client->stalled_link);
 	watch(client, client->source.want & POLLER_WRITE);
 	arm(client);

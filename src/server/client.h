@@ -44,9 +44,9 @@ struct client {
 	uint64_t deadline_bytes;  /* what must be written by then, counted like `written` */
 	uint64_t written;         /* bytes, since the beginning */
 	uint64_t quiet_until_ms;   /* a complaint was logged not long ago */
-	uint64_t drained_before;   /* server.drained_bytes when it was stalled */
 	uint64_t stalled_until_ms; /* not read from until then; 0: not stalled */
 	struct peer peer;
+	uint32_t drained_before;  /* server.drained_bytes when it was stalled, its low half */
 	uint32_t pings_out;       /* unanswered */
 	uint8_t state;
 	bool has_rtt;             /* it answered once, or sent CONNECT */
