@@ -144,7 +144,9 @@ static int serve(struct server *server)
 	if (sockets_open(server, why) || files_write(server, why))
 		return fail(server->log, why);
 	handover_finish(server);
-	error = server_start(server);
+	error = log_start(server->log);
+	if (error == 0)
+		error = server_start(server);
 	if (error == 0)
 		error = server_run(server);
 	files_remove(server);

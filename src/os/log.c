@@ -32,6 +32,7 @@
 enum {
 	RING_BYTES = 64 << 10,
 	PATIENCE_MS = 2000,
+	EARLY_MS = 100, /* while it begins, nobody is kept waiting yet */
 };
 
 #define PLACE(member) offsetof(struct log_fields, member)
@@ -72,6 +73,7 @@ struct log {
 	int wake[2];
 	int flushed[2]; /* a byte when flush_done has changed */
 	pthread_t thread;
+	bool has_thread;
 	atomic_size_t head;
 	atomic_size_t tail;
 	atomic_bool asleep;
@@ -126,11 +128,19 @@ static void rouse(struct log *log)
 }
 
 /* Puts an entry and its texts, or counts it as dropped. */
+static bool has_no_room(struct log *log, size_t head, const struct entry *entry)
+{
+	return RING_BYTES - (head - atomic_load(&log->tail)) < entry->length;
+}
+
 static void produce(struct log *log, const struct entry *entry, const char *texts)
 {
 	size_t head = atomic_load_explicit(&log->head, memory_order_relaxed);
 
-	if (RING_BYTES - (head - atomic_load(&log->tail)) < entry->length) {
+	/* Much to say before it was started. */
+	if (!log->has_thread && has_no_room(log, head, entry))
+		(void)log_flush(log, EARLY_MS);
+	if (has_no_room(log, head, entry)) {
 		atomic_fetch_add(&log->dropped, 1);
 	} else {
 		ring_put(log, head, entry, sizeof(*entry));
@@ -371,6 +381,8 @@ bool log_flush(struct log *log, unsigned patience_ms)
 	struct pollfd flushed = {.fd = log->flushed[0], .events = POLLIN};
 	char bytes[64];
 
+	if (log_start(log) < 0)
+		return false;
 	rouse(log);
 	/* A byte that is there already belongs to a flush that came too late. */
 	while (atomic_load(&log->flush_done) != wanted && now < end) {
@@ -400,15 +412,18 @@ static int open_pipes(struct log *log)
 }
 
 /* With all signals blocked, which the thread inherits. */
-static int start_thread(struct log *log)
+int log_start(struct log *log)
 {
 	sigset_t all, before;
 	int error;
 
+	if (log->has_thread)
+		return 0;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	error = pthread_create(&log->thread, NULL, run, log);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	log->has_thread = error == 0;
 	return -error;
 }
 
@@ -446,8 +461,6 @@ struct log *log_new(const struct log_options *options, char why[256])
 		return NULL;
 	}
 	error = open_pipes(log);
-	if (error == 0)
-		error = start_thread(log);
 	if (error == 0)
 		return log;
 	snprintf(why, 256, "cannot start the log: %s", strerror(-error));

@@ -70,8 +70,15 @@ enum { LOG_TEXT_MAX = 8192 };
 
 struct log;
 
-/* Starts the thread, which takes no signals. NULL with `why`. */
+/* NULL with `why`. */
 struct log *log_new(const struct log_options *options, char why[256]);
+
+/*
+ * Starts the thread, which takes no signals; until then records wait in the ring. A process with
+ * one thread opens thousands of descriptors much faster: the kernel need not care for others while
+ * it makes room for them. 0 or -errno; done by log_flush() and log_free() if need be.
+ */
+int log_start(struct log *log);
 
 /*
  * Writes what is left, but waits for a writer that is stuck two seconds at most. What the journal

@@ -391,7 +391,7 @@ static void on_trim(struct timer *timer)
 
 /* Starting and stopping. */
 
-static void log_start(struct listener *listener)
+static void log_listener(struct listener *listener)
 {
 	log_write(server_of(listener)->log, LOG_LEVEL_INFO,
 		  &(struct log_fields){.event = EVENT_LISTENING, .listener = listener->text},
@@ -417,7 +417,7 @@ int server_start(struct server *server)
 		error = listener_arm(container_of(at, struct listener, link));
 	if (error < 0)
 		return error;
-	for_each_listener(server, log_start);
+	for_each_listener(server, log_listener);
 	status_ready(server);
 	idle_plan(server);
 	log_write(server->log, LOG_LEVEL_INFO, LOG_EVENT(EVENT_READY), "Server is ready");

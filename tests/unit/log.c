@@ -90,6 +90,7 @@ static struct log *open_log(struct log_options options)
 	log = log_new(&options, why);
 	CHECK(log != NULL);
 	CHECK(why[0] == '\0');
+	CHECK_NUMBER(log_start(log), 0);
 	return log;
 }
 
@@ -362,6 +363,34 @@ static void a_file_that_cannot_be_opened_is_told(void)
 	remove_directory();
 }
 
+static void before_it_is_started_records_wait(void)
+{
+	enum { RECORDS = 1000 }; /* more than the ring holds, and less than twice that */
+	char why[256];
+	struct log_options options = {
+		.target = LOG_TARGET_FILE, .file = file, .without_time = true};
+	struct log *log;
+	char *text;
+
+	make_directory();
+	log = log_new(&options, why);
+	CHECK(log != NULL);
+	log_write(log, LOG_LEVEL_INFO, NULL, "first");
+	poll(NULL, 0, 20);
+	text = read_file(file);
+	CHECK_NUMBER(count_lines(text), 0);
+	free(text);
+	/* The first full ring starts it, and is waited for. */
+	for (int at = 0; at < RECORDS; at++)
+		log_write(log, LOG_LEVEL_INFO, NULL, "record %d", at);
+	log_free(log);
+	text = read_file(file);
+	CHECK_NUMBER(count_lines(text), 1 + RECORDS);
+	CHECK(strstr(text, "record 999\n") != NULL);
+	free(text);
+	remove_directory();
+}
+
 /* In batches that the ring can hold, and many enough to go round it several times. */
 static void all_records_come_in_order(void)
 {
@@ -478,6 +507,7 @@ static void a_stuck_reader_costs_records_but_no_time(void)
 	stick(&stuck);
 	log = log_new(&options, why);
 	CHECK(log != NULL);
+	CHECK_NUMBER(log_start(log), 0);
 	start = now_ms();
 	for (int at = 0; at < RECORDS; at++)
 		log_write(log, LOG_LEVEL_INFO, NULL, "record %d of a day on which nobody reads",
@@ -628,6 +658,7 @@ static struct log *open_journal(enum mood at_first)
 	CHECK_NUMBER(pipe(loose), 0);
 	log = log_new(&options, why);
 	CHECK(log != NULL);
+	CHECK_NUMBER(log_start(log), 0);
 	return log;
 }
 
@@ -874,6 +905,7 @@ static const struct test_case cases[] = {
 	TEST_CASE(after_a_renaming_the_file_is_opened_anew),
 	TEST_CASE(where_reopening_fails_the_old_file_goes_on),
 	TEST_CASE(a_file_that_cannot_be_opened_is_told),
+	TEST_CASE(before_it_is_started_records_wait),
 	TEST_CASE(all_records_come_in_order),
 	TEST_CASE(a_stuck_reader_costs_records_but_no_time),
 	TEST_CASE(an_end_does_not_wait_for_a_stuck_writer),
