@@ -365,7 +365,7 @@ static void a_file_that_cannot_be_opened_is_told(void)
 
 static void before_it_is_started_records_wait(void)
 {
-	enum { RECORDS = 1000 }; /* more than the ring holds, and less than twice that */
+	enum { RECORDS = 600 }; /* more than the ring holds, and less than twice that */
 	char why[256];
 	struct log_options options = {
 		.target = LOG_TARGET_FILE, .file = file, .without_time = true};
@@ -386,7 +386,7 @@ static void before_it_is_started_records_wait(void)
 	log_free(log);
 	text = read_file(file);
 	CHECK_NUMBER(count_lines(text), 1 + RECORDS);
-	CHECK(strstr(text, "record 999\n") != NULL);
+	CHECK(strstr(text, "record 599\n") != NULL);
 	free(text);
 	remove_directory();
 }
