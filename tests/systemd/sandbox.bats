@@ -43,10 +43,11 @@ drop_in() {
 	machine systemctl daemon-reload
 }
 
-# said UNIT: the journal of its last start, without anything around it.
+# said UNIT: what its last process told the journal. By its pid: who has ended already when journald looks it up
+# is in no unit any more.
 said() {
 	machine journalctl --sync
-	machine journalctl --boot --unit "$1" --output cat --no-pager "_SYSTEMD_INVOCATION_ID=$(show InvocationID "$1")"
+	machine journalctl --boot --output cat --no-pager "_PID=$(show ExecMainPID "$1")"
 }
 
 # bare LINE...: bare.service, the shipped one without its socket, with these LINEs.
@@ -176,7 +177,8 @@ bare_refused() {
 	machine systemd-run --quiet --unit=other sleep 60
 	printf '%s\n' '[Service]' "Environment=OTHER=$(show MainPID other.service)" \
 		'ExecStartPre=/usr/bin/python3 /run/probe.py' Restart=no | drop_in minats.service probe
-	machine systemctl start minats.service || fail "$(said minats.service)"
+	machine systemctl start minats.service ||
+		fail "$(machine journalctl --boot --unit minats.service --lines 20 --output cat --no-pager)"
 	[[ $(machine stat -c %U:%a /run/minats) == minats:755 ]]
 	machine_talk PING
 	[[ $ANSWER == INFO*PONG ]] || fail "heard «$ANSWER»"
@@ -234,6 +236,7 @@ bare_refused() {
 	machine systemctl start bare.service
 	machine nsenter --net --target "$(show MainPID other.service)" nc -z 127.0.0.1 4333
 	run ! machine nc -z 127.0.0.1 4333
+	said bare.service | grep -q '^Server is ready$'
 	[[ $(said bare.service) != *private* ]]
 	machine systemctl stop bare.service
 	bare ExecStart= 'ExecStart=/usr/bin/minats --listen unix:/run/bare/nats'
@@ -247,6 +250,7 @@ bare_refused() {
 	bare PrivateNetwork=no 'RestrictAddressFamilies=AF_INET AF_INET6' IPAddressDeny= ExecStart= \
 		'ExecStart=/usr/bin/minats -p 4333'
 	machine systemctl start bare.service
+	said bare.service | grep -q '^Server is ready$'
 	[[ $(said bare.service) != *private* ]]
 	MACHINE_ADDRESS=(127.0.0.1 4333)
 	machine_talk PING
