@@ -186,7 +186,7 @@ bool client_load(struct server *server, int fd, const struct state_source *sourc
 		 struct slice fields, const char **why)
 {
 	struct slice values[CLIENT_TAGS] = {0};
-	struct listener *listener;
+	struct listener *listener = NULL;
 	struct client *client;
 	struct peer peer;
 
