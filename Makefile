@@ -48,7 +48,9 @@ OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 
 # A unit test, and the modules it needs: all that its module depends on.
 UNITS = buf map tags subject utf8 fault parser writer handshake pool outbox trie router session \
-	state loop address options log verdict status $(UNITS_$(SUPERVISOR))
+	state loop address options log verdict status $(UNITS_$(SUPERVISOR)) \
+	$(UNITS_$(PARCEL))
+UNITS_linux = handover
 UNITS_systemd = units
 UNIT_buf = base/buf
 UNIT_map = base/map
@@ -70,6 +72,8 @@ UNIT_loop = os/loop os/poller_$(POLLER) os/clock
 UNIT_address = os/address os/credentials_$(CREDENTIALS)
 UNIT_options = server/options os/address proto/utf8
 UNIT_log = os/log os/log_lines os/clock
+# The whole broker, with a clock of the test's own.
+UNIT_handover = $(filter-out main os/clock,$(SOURCES:src/%.c=%))
 UNIT_verdict = server/verdict os/file os/clock base/buf
 UNIT_status = server/status $(UNIT_options) $(UNIT_loop)
 UNIT_units = os/units_systemd $(UNIT_loop)
@@ -117,11 +121,12 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 $(BUILD)/tests/bench/path: $(UNIT_session:%=$(BUILD)/src/%.o)
 
 # Fuzzers, by clang's libFuzzer; the corpus is in tests/fuzz/corpus.
-FUZZERS = parser connect trie broker
+FUZZERS = parser connect trie broker state
 FUZZ_parser = $(UNIT_parser) proto/fault
 FUZZ_connect = $(UNIT_handshake)
 FUZZ_trie = $(UNIT_trie)
 FUZZ_broker = $(UNIT_session)
+FUZZ_state = $(UNIT_state)
 FUZZ_SECONDS ?= 60
 FUZZ_FLAGS = -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 

@@ -219,7 +219,8 @@ static bool load_sub(struct session *session, struct slice fields)
 		return false;
 	max = tags_number(values[SUB_MAX]);
 	delivered = tags_number(values[SUB_DELIVERED]);
-	if (subject_kind(values[SUB_SUBJECT]) == SUBJECT_INVALID ||
+	if (values[SUB_SUBJECT].length == 0 ||
+	    subject_kind(values[SUB_SUBJECT]) == SUBJECT_INVALID ||
 	    values[SUB_SID].length == 0 || max > UINT32_MAX || (max > 0 && delivered >= max))
 		return false;
 	sub = session_restore_sub(session, values[SUB_SUBJECT], values[SUB_QUEUE],

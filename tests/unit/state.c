@@ -244,6 +244,7 @@ static void what_makes_no_sense_is_refused(void)
 	static const struct bad bads[] = {
 		{"a subject that is none", 9, TEXT("\1\2\0\0\0..\3\1\0\0\0" "1")},
 		{"no sid", 9, TEXT("\1\1\0\0\0a")},
+		{"no subject", 9, TEXT("\3\1\0\0\0" "1")},
 		{"delivered as often as it may", 9,
 		 TEXT("\1\1\0\0\0a\3\1\0\0\0" "1\4\1\0\0\0\2\5\1\0\0\0\2")},
 		{"a parser in no known state", 6, TEXT("\77")},
