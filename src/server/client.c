@@ -18,6 +18,7 @@ enum {
 	RTT_EVERY_MS = 3600 * 1000,
 	LINGER_MS = 2000,
 	LINGER_MOST = 256, /* clients at a time; more are closed as soon as all is sent */
+	RECENT_MS = 1000,
 	STALL_MS = 10,
 	QUIET_MS = 1000,
 };
@@ -512,6 +513,17 @@ static void enter(struct client *client)
 		server->leaving++;
 }
 
+void client_listen(struct client *client)
+{
+	watch(client, client->source.want | POLLER_READ);
+}
+
+/* It can wait a little until it is listened to. */
+static bool is_quiet(const struct client *client)
+{
+	return client->state == CLIENT_OPEN && now_of(client) - client->last_in_ms > RECENT_MS;
+}
+
 void client_go_on(struct client *client)
 {
 	struct server *server = client->server;
@@ -525,6 +537,8 @@ void client_go_on(struct client *client)
 	/* What it said before comes first, when all others are there to hear it. */
 	if (client->state == CLIENT_OPEN && client->rest)
 		go_on_later(client);
+	else if (is_quiet(client))
+		list_append(&server->late, &client->stalled_link);
 	else if (client->state != CLIENT_FLUSHING)
 		watch(client, POLLER_READ);
 	/* What is queued would wait until something else happens. */

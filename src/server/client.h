@@ -31,7 +31,7 @@ struct client {
 	struct stream stream;
 	struct timer timer;       /* the next of the moments below */
 	struct list link;         /* server.clients, or server.dead */
-	struct list stalled_link; /* server.stalled, unfinished or resumed */
+	struct list stalled_link; /* server.stalled, unfinished, resumed or late */
 	struct server *server;
 	const struct listener *listener;
 	struct unit *unit;        /* of a peer on a Unix socket; may be NULL */
@@ -62,6 +62,9 @@ struct client *client_new(struct server *server, const struct listener *listener
 struct client *client_make(struct server *server, const struct listener *listener, int fd,
 			   const struct peer *peer);
 void client_go_on(struct client *client);
+
+/* One in server.late: what it sends is heard from now on. */
+void client_listen(struct client *client);
 
 /* When the turn has ended. */
 void client_free(struct client *client);

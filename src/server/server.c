@@ -28,6 +28,7 @@ enum {
 	TRIM_BYTES = 256 << 10,
 	TRIM_CLIENTS = 64,
 	TRIM_SUBSCRIPTIONS = 2048,
+	LATE_A_TURN = 256,
 	DESCRIPTORS_KEPT = 16,  /* for listeners, logs, files */
 };
 
@@ -122,6 +123,7 @@ static void init_lists(struct server *server)
 	list_init(&server->stalled);
 	list_init(&server->unfinished);
 	list_init(&server->resumed);
+	list_init(&server->late);
 	list_init(&server->listeners);
 	list_init(&server->gone_listeners);
 }
@@ -335,6 +337,17 @@ void server_wake_stalled(struct server *server)
 	server->wakes_stalled = true;
 }
 
+/* Thousands at once would keep those waiting who have something to say. */
+static void listen_to_late(struct server *server)
+{
+	struct list *link;
+
+	for (int count = 0; count < LATE_A_TURN && (link = list_pop(&server->late)); count++)
+		client_listen(container_of(link, struct client, stalled_link));
+	if (!list_is_empty(&server->late))
+		server->loop.has_more = true;
+}
+
 static void resume_all(struct server *server)
 {
 	struct list *link;
@@ -520,6 +533,7 @@ int server_run(struct server *server)
 	while (!server->is_stopping && error == 0) {
 		/* Those who did not finish in the last turn go on in this one, after all others. */
 		list_move_all(&server->resumed, &server->unfinished);
+		listen_to_late(server);
 		error = loop_turn(&server->loop);
 		resume_all(server);
 		end_turn(server);

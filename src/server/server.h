@@ -41,6 +41,7 @@ struct server {
 	struct list stalled;   /* clients not read from, for their receivers' sake */
 	struct list unfinished; /* clients that go on after the others' turn */
 	struct list resumed;   /* those of them whose turn it is */
+	struct list late;      /* taken over, quiet before, and not yet listened to */
 	struct list listeners;
 	struct list gone_listeners; /* of the process before; clients came in by them */
 	struct units units;
