@@ -37,7 +37,7 @@ LOG_none = log_journal_none
 BASE = buf map tags
 PROTO = fault handshake parser subject utf8 writer
 BROKER = outbox pool router session state sub trie
-OS = accept_$(ACCEPT) address clock credentials_$(CREDENTIALS) file listener log log_lines \
+OS = accept_$(ACCEPT) address clock closer credentials_$(CREDENTIALS) file listener log log_lines \
 	$(LOG_$(SUPERVISOR)) loop memory_$(MEMORY) parcel_$(PARCEL) poller_$(POLLER) random signals \
 	stream_plain supervisor_$(SUPERVISOR) trial units_$(SUPERVISOR)
 SERVER = client client_log client_state files handover handover_pack handover_unpack idle \

@@ -54,7 +54,7 @@ systemd/ os/(supervisor_systemd|log_journal|units_systemd)\.c
 sys/epoll os/poller_epoll\.c
 sys/signalfd os/poller_epoll\.c
 sys/event os/poller_kqueue\.c
-pthread os/log\.c
+pthread os/(log|closer)\.c
 OWNERS
 }
 

@@ -23,6 +23,12 @@ int poller_new(struct poller **poller);
 void poller_free(struct poller *poller);
 
 /*
+ * Its descriptor, -1 where it has none that may go to another process. Who keeps it open keeps the
+ * kernel from taking down all that is watched, which takes long.
+ */
+int poller_fd(const struct poller *poller);
+
+/*
  * From `had` to `want`, either of which may be 0. A source hears of nothing while `want` is 0.
  * 0 or -errno. Before a descriptor is closed its want is set to 0.
  */

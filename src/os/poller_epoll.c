@@ -44,6 +44,11 @@ void poller_free(struct poller *poller)
 	free(poller);
 }
 
+int poller_fd(const struct poller *poller)
+{
+	return poller->fd;
+}
+
 int poller_change(struct poller *poller, int fd, unsigned had, unsigned want, void *source)
 {
 	int operation = !want ? EPOLL_CTL_DEL : !had ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;

@@ -43,6 +43,12 @@ void poller_free(struct poller *poller)
 }
 
 /* Reading and writing are two filters: each is added or deleted where it differs. */
+int poller_fd(const struct poller *poller)
+{
+	(void)poller;
+	return -1;
+}
+
 int poller_change(struct poller *poller, int fd, unsigned had, unsigned want, void *source)
 {
 	static const struct {

@@ -25,7 +25,7 @@ enum record_tag {
 enum record_kind {
 	RECORD_SERVER = 1,  /* files: server_tag, payload_tag; sockets: listeners, in their order */
 	RECORD_CLIENTS = 2, /* file: fields CLIENTS_CLIENT; sockets: theirs, in that order */
-	RECORD_END = 3,     /* no file */
+	RECORD_END = 3,     /* no file; a descriptor, if any, is to be closed when there is time */
 };
 
 enum server_tag {

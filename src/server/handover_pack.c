@@ -192,6 +192,20 @@ static void forget_numbers(const struct server *server)
 		state_forget_numbers(&container_of(at, struct client, link)->session);
 }
 
+/*
+ * What this process has told the kernel to watch would be taken down when it ends, and the next one
+ * would have to wait for that. It gets it along with the last record, and does it in its own time.
+ */
+static int pack_end(struct packer *packer, const struct server *server)
+{
+	int fd = poller_fd(server->loop.poller);
+
+	begin_record(packer, 0);
+	if (fd >= 0)
+		packer->fds[packer->fd_count++] = fd;
+	return put_record(packer, RECORD_END, packer->fd_count);
+}
+
 int handover_pack(const struct server *server, int end, bool with_adopted, uint64_t *packed)
 {
 	struct packer packer = {
@@ -206,9 +220,8 @@ int handover_pack(const struct server *server, int end, bool with_adopted, uint6
 		error = pack_server(&packer, server, with_adopted);
 	if (error == 0)
 		error = pack_clients(&packer, server, packed);
-	begin_record(&packer, 0);
 	if (error == 0)
-		error = put_record(&packer, RECORD_END, 0);
+		error = pack_end(&packer, server);
 	if (packer.payload_file >= 0) {
 		/* Also when not all could be packed: the others need it. */
 		(void)parcel_file_seal(packer.payload_file);

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "os/closer.h"
 #include "os/log.h"
 #include "os/parcel.h"
 #include "server/client_state.h"
@@ -306,6 +307,15 @@ static bool is_expected(struct server *server, const struct unpacked *unpacked, 
 	return true;
 }
 
+/* What the process before has left for when there is time. */
+static void close_later(struct unpacked *unpacked)
+{
+	for (size_t at = 0; at < unpacked->parcel.count; at++) {
+		closer_close(unpacked->parcel.fds[at]);
+		unpacked->parcel.fds[at] = -1;
+	}
+}
+
 static void deal_with(struct server *server, struct unpacked *unpacked)
 {
 	const char *why;
@@ -315,6 +325,7 @@ static void deal_with(struct server *server, struct unpacked *unpacked)
 		lose(server, count_connections(unpacked), why);
 	} else if (unpacked->kind == RECORD_END) {
 		server->handover.has_ended = true;
+		close_later(unpacked);
 	} else if (!read_file(unpacked, &why)) {
 		if (unpacked->kind == RECORD_CLIENTS)
 			lose(server, unpacked->sockets, why);

@@ -667,6 +667,8 @@ static void who_lingers_is_closed_in_time(void)
 	SAY(LINGERING, "and this");
 	*now_ms += 1001;
 	fence();
+	/* The turn that answers closes it only when it has answered: so another turn. */
+	fence();
 	CHECK(send(clients[LINGERING], "x", 1, MSG_NOSIGNAL) < 0 && errno == EPIPE);
 	check_child(pid);
 	close_ends(clients);
