@@ -452,6 +452,21 @@ squeeze() {
 	squeeze 40
 }
 
+@test "records of another hand-over" {
+	begin 3
+	supervise park
+	supervise aside parcel
+	supervise start
+	join c
+	supervise park
+	: >"$LOG"
+	supervise damage parcel append
+	supervise start
+	crowd - 0-2
+	lost 3 'they came in a record of another hand-over'
+	hear_nothing c
+}
+
 ### Crashes
 
 # dies_at NUMBER: the next process is ended right after it was handed the descriptors of that record.

@@ -366,6 +366,8 @@ options() {
 	hear loud '+OK'
 	say strict 'PUB a..b 0' '' PING
 	hear strict "-ERR 'Invalid Publish Subject'" PONG
+	say quiet 'PUB a..b 0' '' PING
+	hear quiet PONG
 	say deaf 'PUB mine 1' 1 PING
 	hear deaf PONG
 	for name in quiet loud strict head plain; do
@@ -423,13 +425,14 @@ stale() {
 }
 
 interval() {
-	local start
+	local opened=${EPOCHREALTIME/[.,]/} start
 	open c
 	hear_info c
 	pause 3
 	start=${EPOCHREALTIME/[.,]/}
 	hand_over
 	hear_like c '^PING$'
+	((${EPOCHREALTIME/[.,]/} - opened > 4900000)) || fail 'the interval was not over'
 	((${EPOCHREALTIME/[.,]/} - start < 5000000)) || fail 'the interval began anew'
 }
 
@@ -770,7 +773,7 @@ logged() {
 	log_has '\[INF\] Replacing this process by .*minats, with 2 connections'
 	log_has '\[INF\] Parked 2 connections for the next process'
 	log_has '\[INF\] Took over 2 connections and 1 subscriptions of process [0-9]+ \(version [0-9.]+\) in [0-9]+ ms; 0 were lost'
-	log_has '\[DBG\] 127\.0\.0\.1:[0-9]+ - cid:1 - Client connection taken over'
+	log_has '\[DBG\] 127\.0\.0\.1:[1-9][0-9]* - cid:1 - Client connection taken over'
 	[[ $(grep -c '\[TRC\].*<<- \[SUB foo 1\]' "$LOG") == 2 ]]
 	[[ $(grep -c '\[TRC\].*->> \[MSG foo 1 2\]' "$LOG") == 2 ]]
 	LOG=$SHOWN
