@@ -4,6 +4,7 @@
 # What is damaged, missing or foreign in a hand-over costs the connections that it is about, and nothing else:
 # those see the end, the others go on, new ones are welcome, and the log says how many and why.
 # shellcheck disable=SC2034 # PORT and so on are for lib.bash
+# bats file_tags=supervisor
 
 load lib.bash
 
@@ -388,21 +389,6 @@ none_goes_on() {
 	refute start_supervised 127.0.0.1:0 parcel=127.0.0.1:0 -- "$MINATS"
 	[[ $ANSWER == 'exited 1' ]]
 	await_log 'inherited descriptor 4 is named "parcel", but is not one: give the socket another name'
-}
-
-@test "\$MINATS_PARCEL is ignored, with a warning, where it makes no sense" {
-	local value
-	for value in '' nonsense 999 3x -1 0 2 99999999999999999999; do
-		export MINATS_PARCEL=$value
-		start_broker
-		unset MINATS_PARCEL
-		join c
-		hear_nothing c
-		log_has "\\[WRN\\] Ignoring \\\$MINATS_PARCEL=$value: not a parcel"
-		close c
-		stop_broker
-		: >"$LOG"
-	done
 }
 
 ### Too few descriptors
