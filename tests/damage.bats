@@ -4,6 +4,7 @@
 # What is damaged, missing or foreign in a hand-over costs the connections that it is about, and nothing else:
 # those see the end, the others go on, new ones are welcome, and the log says how many and why.
 # shellcheck disable=SC2034 # PORT and so on are for lib.bash
+# bats file_tags=supervisor
 
 load lib.bash
 
@@ -390,21 +391,6 @@ none_goes_on() {
 	await_log 'inherited descriptor 4 is named "parcel", but is not one: give the socket another name'
 }
 
-@test "\$MINATS_PARCEL is ignored, with a warning, where it makes no sense" {
-	local value
-	for value in '' nonsense 999 3x -1 0 2 99999999999999999999; do
-		export MINATS_PARCEL=$value
-		start_broker
-		unset MINATS_PARCEL
-		join c
-		hear_nothing c
-		log_has "\\[WRN\\] Ignoring \\\$MINATS_PARCEL=$value: not a parcel"
-		close c
-		stop_broker
-		: >"$LOG"
-	done
-}
-
 ### Too few descriptors
 
 # ticks: of CPU that the broker has used, in TICKS; 100 are a second.
@@ -450,6 +436,21 @@ squeeze() {
 @test "with hardly any descriptors somebody new is let in all the same" {
 	begin 600
 	squeeze 40
+}
+
+@test "records of another hand-over" {
+	begin 3
+	supervise park
+	supervise aside parcel
+	supervise start
+	join c
+	supervise park
+	: >"$LOG"
+	supervise damage parcel append
+	supervise start
+	crowd - 0-2
+	lost 3 'they came in a record of another hand-over'
+	hear_nothing c
 }
 
 ### Crashes

@@ -25,6 +25,7 @@ at_every() {
 	at_every 1 exec
 }
 
+# bats test_tags=supervisor
 @test "a conversation goes on behind every third of its bytes when a supervisor starts the broker anew" {
 	at_every 3 restart
 }

@@ -210,6 +210,7 @@ children() {
 	await_log 'Took over 1 connections .*; 0 were lost'
 }
 
+# bats test_tags=supervisor
 @test "back from a version whose states this one does not understand: they are closed, and the log says why" {
 	start_supervised 127.0.0.1:0 -- "$MINATS"
 	join c
@@ -264,4 +265,19 @@ has_fds() {
 	children 0
 	# Nor in what it hands on.
 	[[ $(tr '\0' '\n' <"/proc/$BROKER_PID/environ" | grep -c MINATS_PARCEL) == 1 ]]
+}
+
+@test "\$MINATS_PARCEL is ignored, with a warning, where it makes no sense" {
+	local value
+	for value in '' nonsense 999 3x -1 0 2 99999999999999999999; do
+		export MINATS_PARCEL=$value
+		start_broker
+		unset MINATS_PARCEL
+		join c
+		hear_nothing c
+		log_has "\\[WRN\\] Ignoring \\\$MINATS_PARCEL=$value: not a parcel"
+		close c
+		stop_broker
+		: >"$LOG"
+	done
 }

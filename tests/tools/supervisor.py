@@ -31,6 +31,7 @@ It reads commands from standard input, one a line, and answers each with one lin
                                                memfd), or its payloads (its second)
         cut N WHAT BYTES                       so many are left
         drop-fd N INDEX                        one of its descriptors
+        append                                 those of the parcel that is set aside under this name
         foreign                                at the end, a record that nobody we know has written, with a connection
     aside NAME          takes it out of the store, as if it had never been there, until
     back NAME           puts it there again
@@ -280,8 +281,11 @@ def flip(content, byte, bit):
     return bytes(changed)
 
 
-def damage(records, how, arguments):
+def damage(records, how, arguments, aside):
     """Changes the list of records, and says which descriptors are left over."""
+    if how == "append":
+        records.extend(take_records(aside))
+        return []
     if how == "foreign":
         mine, theirs = socket.socketpair()
         records.append(Record(b"\x7fELF of a stranger", [os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC), mine.detach()]))
@@ -505,7 +509,7 @@ def peek(service, name):
 def damage_stored(service, name, how, *arguments):
     records = parked_records(service, name)
     try:
-        close_all(damage(records, how, arguments))
+        close_all(damage(records, how, arguments, service.store.aside.get(name)))
     finally:
         service.store.replace(name, new_parcel(records))
     return "ok"

@@ -545,6 +545,9 @@ static void output_goes_on(void)
 	HEAR_END(WRONG);
 	hear_rest(LEAVING);
 	HEAR_END(LEAVING);
+	/* It had closed its side, and need not be waited for. */
+	fence();
+	CHECK(send(clients[LEAVING], "x", 1, MSG_NOSIGNAL) < 0 && errno == EPIPE);
 }
 
 static void input_goes_on(void)
@@ -666,6 +669,8 @@ static void who_lingers_is_closed_in_time(void)
 	fence();
 	SAY(LINGERING, "and this");
 	*now_ms += 1001;
+	/* It is closed when the turn of the first PING ends. */
+	fence();
 	fence();
 	/* The turn that answers closes it only when it has answered: so another turn. */
 	fence();
