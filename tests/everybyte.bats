@@ -26,5 +26,6 @@ at_every() {
 }
 
 @test "a conversation goes on behind every third of its bytes when a supervisor starts the broker anew" {
+	need_supervisor
 	at_every 3 restart
 }
