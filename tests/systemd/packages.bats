@@ -6,7 +6,7 @@
 # shellcheck disable=SC2034 # LIMIT_S is for lib.bash
 
 load lib.bash
-load ../handover/lib.bash
+load ../handover/crowd.bash
 load ../packages/lib.bash
 
 setup_file() {
