@@ -27,5 +27,6 @@ at_every() {
 
 # bats test_tags=supervisor
 @test "a conversation goes on behind every third of its bytes when a supervisor starts the broker anew" {
+	need_supervisor
 	at_every 3 restart
 }

@@ -91,7 +91,6 @@ teardown() {
 	[[ $ANSWER != *MSG* ]]
 }
 
-# bats test_tags=supervisor
 @test "typed into telnet, through systemd-socket-activate" {
 	ours 'socket activation'
 	PORT=$(free_port)

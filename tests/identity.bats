@@ -49,11 +49,6 @@ count() {
 	grep -Ec -- "$1" "$LOG" || true
 }
 
-# Only a broker that was built with systemd looks for a bus.
-with_units() {
-	ldd "$MINATS" | grep -q libsystemd || skip 'built without systemd'
-}
-
 @test "the log has uid and pid of a client on a Unix socket" {
 	start_on_both
 	visit 'CONNECT {"verbose":false,"name":"nm"}'
@@ -66,7 +61,7 @@ with_units() {
 }
 
 @test "a client that comes by TCP has none" {
-	with_units
+	need_supervisor
 	start_on_both
 	join c
 	await_log '127\.0\.0\.1:[0-9]+ - cid:1 - Client connection created'
@@ -76,7 +71,7 @@ with_units() {
 }
 
 @test "without a bus it says so once, and serves" {
-	with_units
+	need_supervisor
 	start_on_both
 	visit
 	visit 'SUB foo 1' 'PUB foo 2' hi
@@ -87,7 +82,7 @@ with_units() {
 }
 
 @test "a bus that hangs up is told once, and is not asked all the time" {
-	with_units
+	need_supervisor
 	bus exit
 	start_on_both
 	for _ in {1..10}; do
@@ -100,7 +95,7 @@ with_units() {
 }
 
 @test "a bus that never answers keeps nobody waiting, not even at the end" {
-	with_units
+	need_supervisor
 	bus 'cat >/dev/null'
 	start_on_both
 	for _ in {1..30}; do

@@ -30,6 +30,7 @@
 #     hear_closed NAME            the end of the connection, and not a byte before it
 #     hear_refusal NAME TEXT      -ERR 'TEXT' and then the end
 #     close NAME
+#     need_supervisor             left out of a build without one; activate and start_supervised say so themselves
 #     refute COMMAND...           it must not succeed
 #     converse TEXT               TEXT through `nc -N`, which half closes; all that came back in ANSWER
 #
@@ -136,6 +137,11 @@ ours() {
 	! is_nats_server || skip "only minats has $1"
 }
 
+# need_supervisor: not in a build without one (SUPERVISOR=none). tests/run knows these words.
+need_supervisor() {
+	[[ ${SUPERVISOR:-} != none ]] || skip 'needs a supervisor'
+}
+
 ### The broker
 
 start_broker() {
@@ -233,6 +239,7 @@ await_exit() {
 # Under a sanitizer it is the exit status that tells of a leak.
 # systemd-socket-activate starts the broker, in its own place, when the first client comes.
 activate() {
+	need_supervisor
 	local address name
 	local -a arguments=()
 	for address in $1; do
@@ -278,6 +285,7 @@ restart_broker() {
 ### The broker under a supervisor, and the hand-over
 
 start_supervised() {
+	need_supervisor
 	local -a listen=()
 	while [[ $1 != -- ]]; do
 		listen+=(--listen "$1")

@@ -108,7 +108,6 @@ talk_unix() {
 	[[ $(<"$DIR/file") == precious ]]
 }
 
-# bats test_tags=supervisor
 @test "a socket from systemd" {
 	differs sockets
 	PORT=$(free_port)
@@ -121,7 +120,6 @@ talk_unix() {
 	hear_nothing c
 }
 
-# bats test_tags=supervisor
 @test "several sockets from systemd, of IPv4, IPv6 and Unix" {
 	differs sockets
 	local six
@@ -143,7 +141,6 @@ talk_unix() {
 	hear a 'MSG foo 1 2' hi
 }
 
-# bats test_tags=supervisor
 @test "an option without effect because the socket came from outside is named in the log" {
 	differs sockets
 	PORT=$(free_port)
@@ -190,8 +187,8 @@ given() {
 	grep -q "$1" "$DIR/stderr" || fail "no $1: $(<"$DIR/stderr")"
 }
 
-# bats test_tags=supervisor
 @test "a descriptor that is no listening stream socket is refused, with its number and why" {
+	need_supervisor
 	differs sockets
 	given 'not a socket' /dev/null
 	given 'not a stream socket' /dev/udp/127.0.0.1/9

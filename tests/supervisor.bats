@@ -40,8 +40,8 @@ switches() {
 	done
 }
 
-# bats test_tags=supervisor
 @test "READY=1 when it listens, STOPPING=1 when it ends" {
+	need_supervisor
 	start_broker
 	await notified READY=1
 	refute notified STOPPING
@@ -53,8 +53,8 @@ switches() {
 	await notified STOPPING=1
 }
 
-# bats test_tags=supervisor
 @test "STOPPING=1 when it becomes a lame duck" {
+	need_supervisor
 	start_broker --lame_duck_duration 30s --lame_duck_grace_period 1s
 	join c '"protocol":1'
 	await notified READY=1
@@ -69,8 +69,8 @@ now_us() {
 	perl -MTime::HiRes=clock_gettime,CLOCK_MONOTONIC -e 'printf "%d", clock_gettime(CLOCK_MONOTONIC) * 1e6'
 }
 
-# bats test_tags=supervisor
 @test "a reload is told with its time, then READY=1 again and why it was refused" {
+	need_supervisor
 	start_broker
 	await notified READY=1
 	local before earliest latest told
@@ -89,8 +89,8 @@ now_us() {
 	await notified 'STATUS=Reload refused: can only reload .*; 1 clients'
 }
 
-# bats test_tags=supervisor
 @test "a broker that cannot listen is never ready" {
+	need_supervisor
 	start_broker
 	await notified READY=1
 	: >"$DIR/notified"
@@ -98,8 +98,8 @@ now_us() {
 	refute notified READY=1
 }
 
-# bats test_tags=supervisor
 @test "the watchdog is fed in time where one is set" {
+	need_supervisor
 	export WATCHDOG_USEC=1000000
 	start_broker
 	local fed
@@ -110,8 +110,8 @@ now_us() {
 	await three_times
 }
 
-# bats test_tags=supervisor
 @test "a watchdog of another process is not fed" {
+	need_supervisor
 	export WATCHDOG_USEC=200000 WATCHDOG_PID=1
 	start_broker
 	await notified READY=1

@@ -34,5 +34,6 @@ teardown_file() {
 	tar -tf "$package" | grep -vE '/$|^\.' | expect_files usr/bin/minats usr/share/man/man8/minats.8.gz \
 		"$(pkg-config --variable=systemdsystemunitdir systemd | cut -c2-)"/minats.{service,socket} \
 		"$(pkg-config --variable=sysusersdir systemd | cut -c2-)/minats.conf" \
+		"$(pkg-config --variable=catalogdir systemd | cut -c2-)/minats.catalog" \
 		usr/share/licenses/minats/LICENSE
 }

@@ -36,7 +36,7 @@ field() {
 	dpkg-deb --fsys-tarfile "$DEB" | tar -t | grep -v '/$' | sed 's/^\.//' >"$BATS_TEST_TMPDIR/files"
 	expect_files /usr/bin/minats /usr/share/man/man8/minats.8.gz \
 		/lib/systemd/system/minats.service /lib/systemd/system/minats.socket \
-		/usr/lib/sysusers.d/minats.conf \
+		/usr/lib/sysusers.d/minats.conf /usr/lib/systemd/catalog/minats.catalog \
 		/usr/share/doc/minats/{changelog.Debian.gz,changelog.gz,copyright} <"$BATS_TEST_TMPDIR/files"
 }
 

@@ -21,6 +21,7 @@ setup() {
 	STAGE=$SCRATCH/stage
 	UNITS=$(pkg-config --variable=systemdsystemunitdir systemd)
 	SYSUSERS=$(pkg-config --variable=sysusersdir systemd)
+	CATALOG=$(pkg-config --variable=catalogdir systemd)
 }
 
 teardown() {
@@ -39,7 +40,7 @@ staged() {
 @test "make install puts everything below DESTDIR, make uninstall leaves nothing" {
 	run_make PREFIX=/usr install
 	staged | expect_files /usr/bin/minats /usr/share/man/man8/minats.8 \
-		"$UNITS/minats.service" "$UNITS/minats.socket" "$SYSUSERS/minats.conf"
+		"$UNITS/minats.service" "$UNITS/minats.socket" "$SYSUSERS/minats.conf" "$CATALOG/minats.catalog"
 	# What runs does not know of the stage.
 	grep -qx 'ExecStart=/usr/bin/minats' "$STAGE$UNITS/minats.service"
 	[[ $(grep -rlF "$STAGE" "$STAGE") == '' ]]
@@ -51,7 +52,7 @@ staged() {
 @test "without PREFIX it goes to /usr/local" {
 	run_make install
 	staged | expect_files /usr/local/bin/minats /usr/local/share/man/man8/minats.8 \
-		"$UNITS/minats.service" "$UNITS/minats.socket" "$SYSUSERS/minats.conf"
+		"$UNITS/minats.service" "$UNITS/minats.socket" "$SYSUSERS/minats.conf" "$CATALOG/minats.catalog"
 	grep -qx 'ExecStart=/usr/local/bin/minats' "$STAGE$UNITS/minats.service"
 	run_make uninstall
 	[[ $(staged) == '' ]]
@@ -68,8 +69,8 @@ staged() {
 		Version: 252
 	END
 	run_make PREFIX=/usr PKG_CONFIG="env PKG_CONFIG_PATH=$SCRATCH/pkgconfig pkg-config" install
-	[[ $(staged) == *'/opt/units/minats.service'* ]]
-	staged | grep -v '^/opt/' | expect_files /usr/bin/minats /usr/share/man/man8/minats.8
+	staged | expect_files /usr/bin/minats /usr/share/man/man8/minats.8 \
+		/opt/units/minats.service /opt/units/minats.socket /opt/users/minats.conf /opt/catalog/minats.catalog
 	run_make PREFIX=/usr PKG_CONFIG="env PKG_CONFIG_PATH=$SCRATCH/pkgconfig pkg-config" uninstall
 	[[ $(staged) == '' ]]
 }

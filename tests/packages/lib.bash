@@ -6,7 +6,7 @@
 #     packages_begin           from setup_file(): makes SCRATCH and the tarball of `make dist`, TARBALL
 #     packages_end             from teardown_file(): removes it
 #     packages_unpack FOLDER   the tarball's files in SCRATCH/FOLDER
-#     packages_deb FOLDER [VERSION]   `make deb` in there: its .deb is DEB
+#     packages_deb FOLDER      `make deb` in there: its .deb is DEB
 #     unprivileged COMMAND...  as nobody if we are root, in an environment without the suite's variables
 #     expect_files LIST...     standard input, a path a line, is this list
 #
@@ -53,14 +53,12 @@ packages_unpack() {
 }
 
 packages_deb() {
-	local version=${2:-$VERSION}
 	unprivileged env DEB_BUILD_OPTIONS="${DEB_BUILD_OPTIONS:-}" \
-		DEB_CPPFLAGS_APPEND="${DEB_CPPFLAGS_APPEND:-}" \
-		make -C "$SCRATCH/$1" VERSION="$version" deb >"$SCRATCH/$1.log" 2>&1 || {
+		make -C "$SCRATCH/$1" deb >"$SCRATCH/$1.log" 2>&1 || {
 		tail -n 40 "$SCRATCH/$1.log"
 		return 1
 	}
-	DEB=$(echo "$SCRATCH/$1/build/deb/minats_$version"_*.deb)
+	DEB=$(echo "$SCRATCH/$1/build/deb/minats_$VERSION"_*.deb)
 }
 
 expect_files() {

@@ -11,7 +11,8 @@ setup_file() {
 	packages_unpack source
 	UNITS=$(pkg-config --variable=systemdsystemunitdir systemd)
 	SYSUSERS=$(pkg-config --variable=sysusersdir systemd)
-	export UNITS SYSUSERS
+	CATALOG=$(pkg-config --variable=catalogdir systemd)
+	export UNITS SYSUSERS CATALOG
 }
 
 teardown_file() {
@@ -29,7 +30,8 @@ quiet() {
 
 @test "rpmbuild builds the tarball, rpmlint says nothing about the result" {
 	local macro
-	local -a macros=(--define "_topdir $SCRATCH/rpm" --define "_unitdir $UNITS" --define "_sysusersdir $SYSUSERS")
+	local -a macros=(--define "_topdir $SCRATCH/rpm" --define "_unitdir $UNITS"
+		--define "_sysusersdir $SYSUSERS" --define "_journalcatalogdir $CATALOG")
 	for macro in sysusers_create_package systemd_{post,preun,postun,postun_with_restart}; do
 		macros+=(--define "$macro() : $macro %*")
 	done
@@ -40,7 +42,7 @@ quiet() {
 	rpm=$(echo "$SCRATCH"/rpm/RPMS/*/minats-"$VERSION"-1*.rpm)
 	quiet "$rpm"
 	rpm -qpl "$rpm" 2>/dev/null | grep -v /.build-id | expect_files \
-		"$SYSUSERS/minats.conf" "$UNITS/minats.service" "$UNITS/minats.socket" \
+		"$SYSUSERS/minats.conf" "$CATALOG/minats.catalog" "$UNITS/minats.service" "$UNITS/minats.socket" \
 		/usr/bin/minats /usr/share/man/man8/minats.8 "/usr/share/doc/minats-$VERSION"{,/NEWS,/README.md} \
 		"/usr/share/licenses/minats-$VERSION"{,/LICENSE}
 	# Upgraded, the service is restarted and the socket is not.
