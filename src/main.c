@@ -4,14 +4,16 @@
  *
  *   main.c    options → log → sockets → server
  *   server/   a client is a connected socket; the server owns the loop, the router and the clients.
- *             options, sockets, sandbox, files: how it begins; status, lame_duck, client_log: what it tells;
- *             idle: when nobody needs it
+ *             options, sockets, sandbox, files: how it begins; status, events, client_log: what it
+ *             tells; reload, verdict; lame_duck, idle: how it ends; handover, client_state,
+ *             upgrade: how another process goes on with its clients
  *   broker/   a session is one client's conversation; router, trie, sub and outbox carry a message
- *             from its publisher to its receivers, in a pool's memory. No sockets here
+ *             from its publisher to its receivers, in a pool's memory; state saves a session.
+ *             No sockets here
  *   proto/    the wire: parser, writer, handshake, subject, utf8, fault. No sockets here either
- *   os/       loop and poller, stream, listener and accept, address, supervisor, log, signals,
- *             clock, random, memory
- *   base/     slice, buf, list, map, hash, scan
+ *   os/       loop and poller, stream, listener and accept, address, credentials, supervisor and
+ *             units, log, signals, parcel, trial, closer, file, clock, random, memory
+ *   base/     slice, buf, list, map, hash, scan, tags
  *
  * An include points down this list or stays on its floor, never up. A message's way:
  *

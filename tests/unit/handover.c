@@ -179,7 +179,7 @@ static void put_message(struct buf *text, const char *line, size_t at)
 	int error = buf_printf(text, line, flood[at]);
 
 	for (size_t byte = 0; byte < flood[at] && error == 0; byte++)
-		error = buf_append(text, (struct slice){"abcdefg" + at, 1});
+		error = buf_append(text, (struct slice){&"abcdefg"[at], 1});
 	CHECK_NUMBER(error, 0);
 	CHECK_NUMBER(buf_append(text, SLICE("\r\n")), 0);
 }
