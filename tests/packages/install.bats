@@ -76,15 +76,17 @@ staged() {
 }
 
 @test "SUPERVISOR=none has no trace of systemd" {
-	local binary=$SCRATCH/none/minats
-	unprivileged make -s -j2 -C "$SCRATCH/source" SUPERVISOR=none BUILD="$SCRATCH/none" \
-		DESTDIR="$STAGE" install
+	local traces binary=$SCRATCH/none/minats
+	# The units cannot come along by mistake, nor can the library: it is built anew, in haste.
+	unprivileged make -s -j2 -C "$SCRATCH/source" SUPERVISOR=none BUILD="$SCRATCH/none" CFLAGS=-O0 \
+		HARDENING='' DESTDIR="$STAGE" install
 	ldd "$MINATS" | grep -q libsystemd
+	[[ $(ldd "$binary") == *libjansson* ]]
 	[[ $(ldd "$binary") != *systemd* ]]
-	[[ $(readelf --dynamic "$binary") == *libjansson* ]]
-	[[ $(readelf --dynamic --dyn-syms --wide "$binary") != *sd_* ]]
-	strings --all "$MINATS" | grep -q libsystemd
-	run -1 grep -i systemd <(strings --all "$binary")
+	# Neither its library, nor its calls, its variables, its bus or its places: prose may name it.
+	traces='libsystemd|\bsd_[a-z]|LISTEN_FDS|NOTIFY_SOCKET|JOURNAL_STREAM|org\.freedesktop|/systemd/'
+	strings --all "$MINATS" | grep -qE "$traces"
+	run -1 grep -E "$traces" <(strings --all "$binary")
 	staged | expect_files /usr/local/bin/minats /usr/local/share/man/man8/minats.8
 }
 

@@ -8,6 +8,7 @@
 #     packages_unpack FOLDER   the tarball's files in SCRATCH/FOLDER
 #     packages_deb FOLDER      `make deb` in there: its .deb is DEB
 #     unprivileged COMMAND...  as nobody if we are root, in an environment without the suite's variables
+#     logged NAME COMMAND...   what it says goes to SCRATCH/NAME.log, and is shown only if it fails
 #     expect_files LIST...     standard input, a path a line, is this list
 #
 # shellcheck disable=SC2034 # DEB is for the cases.
@@ -52,12 +53,16 @@ packages_unpack() {
 	unprivileged tar -C "$SCRATCH/$1" --strip-components=1 -xzf "$TARBALL"
 }
 
-packages_deb() {
-	unprivileged env DEB_BUILD_OPTIONS="${DEB_BUILD_OPTIONS:-}" \
-		make -C "$SCRATCH/$1" deb >"$SCRATCH/$1.log" 2>&1 || {
+logged() {
+	"${@:2}" >"$SCRATCH/$1.log" 2>&1 || {
+		grep -A5 '^not ok' "$SCRATCH/$1.log" || true
 		tail -n 40 "$SCRATCH/$1.log"
 		return 1
 	}
+}
+
+packages_deb() {
+	logged "$1" unprivileged env DEB_BUILD_OPTIONS="${DEB_BUILD_OPTIONS:-}" make -C "$SCRATCH/$1" deb
 	DEB=$(echo "$SCRATCH/$1/build/deb/minats_$VERSION"_*.deb)
 }
 

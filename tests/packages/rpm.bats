@@ -36,8 +36,9 @@ quiet() {
 		macros+=(--define "$macro() : $macro %*")
 	done
 	unprivileged mkdir "$SCRATCH/rpm"
-	run -0 unprivileged rpmbuild -tb --nodeps "${macros[@]}" "$TARBALL"
-	grep -qE '^[1-9][0-9]+ passed, 0 failed, 0 skipped$' <<<"$output"
+	# In haste; the flags are not what is tested here.
+	logged rpm unprivileged env CFLAGS=-O0 rpmbuild -tb --nodeps "${macros[@]}" "$TARBALL"
+	grep -qE '^[1-9][0-9]+ passed, 0 failed, 0 skipped$' "$SCRATCH/rpm.log"
 	local rpm
 	rpm=$(echo "$SCRATCH"/rpm/RPMS/*/minats-"$VERSION"-1*.rpm)
 	quiet "$rpm"

@@ -44,8 +44,7 @@ LIST_FILES='find /etc /usr /var/lib /var/spool ! -type d ! -path "/var/lib/dpkg/
 
 # build NAME VERSION [VARIABLE=VALUE]: in the machine it is /root/NAME.deb.
 build() {
-	plain "${@:3}" DEB_BUILD_OPTIONS=nocheck make -C "$ROOT" BUILD="$SCRATCH/$1" VERSION="$2" deb \
-		>"$SCRATCH/$1.log" 2>&1 || fail "$(tail -n 20 "$SCRATCH/$1.log")" || return
+	logged "$1" plain "${@:3}" DEB_BUILD_OPTIONS=nocheck make -C "$ROOT" BUILD="$SCRATCH/$1" VERSION="$2" deb
 	machine_write "/root/$1.deb" <"$(echo "$SCRATCH/$1/deb/minats_$2"_*.deb)"
 }
 
