@@ -136,6 +136,17 @@ goes_on() {
 	mended
 }
 
+@test "no descriptor for it: the limit of open files was lowered" {
+	begin
+	prlimit --pid "$BROKER_PID" --nofile=10:
+	kill -ALRM "$BROKER_PID"
+	await said_why 'Too many open files'
+	go_on
+	: >"$LOG"
+	prlimit --pid "$BROKER_PID" --nofile=1000:
+	mended
+}
+
 children() {
 	local children
 	read -r -a children <"/proc/$BROKER_PID/task/$BROKER_PID/children" || true
