@@ -82,11 +82,6 @@ lost() {
 	(($(grep -c 'could not be taken over' "$LOG") == 1))
 }
 
-nothing_lost() {
-	await_log 'Server is ready'
-	refute log_has 'could not be taken over'
-}
-
 # Records in a parcel of 600: 0 is about the server, 1 to 3 about clients 0-251, 252-503, 504-599, 4 is the end.
 FIRST=0-251 SECOND=252-503 THIRD=504-599 ALL=0-599
 
@@ -108,14 +103,14 @@ FIRST=0-251 SECOND=252-503 THIRD=504-599 ALL=0-599
 	after drop 4
 	crowd $ALL -
 	took 600 0
-	log_has '\[WRN\] The end of the hand-over is missing: connections may be lost'
+	await_log '\[WRN\] The end of the hand-over is missing: connections may be lost'
 	# Who the process before was is not known now.
 	after drop 0
 	crowd $ALL -
-	log_has '\[WRN\] 1 records of the hand-over are missing'
+	await_log '\[WRN\] 1 records of the hand-over are missing'
 	after drop 1
 	crowd 252-599 $FIRST
-	log_has '\[WRN\] 1 records of the hand-over are missing: the connections in them are lost'
+	await_log '\[WRN\] 1 records of the hand-over are missing: the connections in them are lost'
 	took 348 0
 	renew
 	# They are in another order now.
@@ -162,7 +157,7 @@ renew_count() {
 	after swap 2 3
 	crowd 0-251,504-599 $SECOND
 	lost 252 'their record came twice'
-	log_has '\[WRN\] 1 records of the hand-over are missing'
+	await_log '\[WRN\] 1 records of the hand-over are missing'
 	renew
 	after swap 0 1
 	crowd $ALL -
@@ -209,7 +204,7 @@ renew_count() {
 	lost 96 'their state is damaged'
 	after flip 0 state 10
 	crowd $ALL -
-	log_has '\[WRN\] What the process before said of itself is damaged'
+	await_log '\[WRN\] What the process before said of itself is damaged'
 }
 
 @test "descriptors dropped" {
@@ -226,7 +221,7 @@ renew_count() {
 	done
 	after drop-fd 0 0
 	crowd $ALL -
-	log_has '\[WRN\] What the process before said of itself is damaged'
+	await_log '\[WRN\] What the process before said of itself is damaged'
 	after drop-fd 0 1
 	crowd $ALL -
 }
@@ -270,7 +265,7 @@ all() {
 	supervise damage parcel flip 0 payloads 9
 	supervise start
 	crowd 0-2 -
-	log_has 'connections could not be taken over and are closed: their state is damaged'
+	await_log 'connections could not be taken over and are closed: their state is damaged'
 	close one
 	close two
 	queue_payloads
@@ -309,7 +304,7 @@ flips() {
 all_go_on() {
 	crowd 0-4 - || return
 	took 5 0 || return
-	log_has "$1"
+	await_log "$1"
 }
 
 none_goes_on() {

@@ -504,6 +504,10 @@ has_fds() {
 	((FDS == $1))
 }
 
+taken_twice() {
+	(($(grep -c 'Took over' "$LOG") == 2))
+}
+
 lingering() {
 	local before start
 	hand_over
@@ -515,6 +519,7 @@ lingering() {
 	say rude NONSENSE
 	hear rude "-ERR 'Unknown Protocol Operation'"
 	hand_over
+	await taken_twice
 	if ! log_has 'Took over 2 connections'; then
 		((${EPOCHREALTIME/[.,]/} - start > 1500000)) || fail 'it was closed'
 	fi
@@ -807,11 +812,11 @@ logged() {
 logged_to_file() {
 	logged
 	case $WAY in
-	exec) log_has '\[INF\] Replacing this process by .*minats, with 2 connections' ;;
-	restart) log_has '\[INF\] Parked 2 connections for the next process' ;;
+	exec) await_log '\[INF\] Replacing this process by .*minats, with 2 connections' ;;
+	restart) await_log '\[INF\] Parked 2 connections for the next process' ;;
 	esac
-	log_has '\[INF\] Took over 2 connections and 1 subscriptions of process [0-9]+ \(version [0-9.]+\) in [0-9]+ ms; 0 were lost'
-	log_has '\[DBG\] 127\.0\.0\.1:[1-9][0-9]* - cid:1 - Client connection taken over'
+	await_log '\[INF\] Took over 2 connections and 1 subscriptions of process [0-9]+ \(version [0-9.]+\) in [0-9]+ ms; 0 were lost'
+	await_log '\[DBG\] 127\.0\.0\.1:[1-9][0-9]* - cid:1 - Client connection taken over'
 	await_log '\[TRC\].*<<- \[SUB foo 1\]'
 	await_log '\[TRC\].*->> \[MSG foo 1 2\]'
 	: >"$LOG"

@@ -110,7 +110,7 @@ goes_on() {
 		case $* in *--max_payload*) echo "--max_payload is not known any more" >&2; exit 3;; esac'
 	kill -ALRM "$BROKER_PID"
 	await said_why 'it exits with status 3'
-	log_has '^--max_payload is not known any more$'
+	await_log '^--max_payload is not known any more$'
 	go_on
 	mended
 }
@@ -129,10 +129,21 @@ goes_on() {
 	replaced_by script 'rm "$0"'
 	kill -ALRM "$BROKER_PID"
 	await said_why 'No such file or directory'
-	log_has 'Replacing this process by .*, with 1 connections'
+	await_log 'Replacing this process by .*, with 1 connections'
 	others_are_served
 	go_on
 	: >"$LOG"
+	mended
+}
+
+@test "no descriptor for it: the limit of open files was lowered" {
+	begin
+	prlimit --pid "$BROKER_PID" --nofile=10:
+	kill -ALRM "$BROKER_PID"
+	await said_why 'Too many open files'
+	go_on
+	: >"$LOG"
+	prlimit --pid "$BROKER_PID" --nofile=1000:
 	mended
 }
 
@@ -275,7 +286,7 @@ has_fds() {
 		unset MINATS_PARCEL
 		join c
 		hear_nothing c
-		log_has "\\[WRN\\] Ignoring \\\$MINATS_PARCEL=$value: not a parcel"
+		await_log "\\[WRN\\] Ignoring \\\$MINATS_PARCEL=$value: not a parcel"
 		close c
 		stop_broker
 		: >"$LOG"
