@@ -110,7 +110,7 @@ upgrade() {
 		[[ $output == "$id minats: "* ]] || fail "$output"
 	done
 	# As an admin would see it.
-	run -0 machine journalctl --boot --no-pager --catalog --unit minats.service
+	run -0 machine env LC_ALL=C journalctl --boot --no-pager --catalog --unit minats.service
 	[[ $output == *'Server is ready'*$'
 -- Subject: '* ]]
 }
