@@ -218,11 +218,21 @@ died() {
 	fail "the broker ended with ${EXIT_STATUS:-0} instead of listening"
 }
 
+# is_running PID: it is there, and not only because nobody has asked for its exit status yet.
+is_running() {
+	local stat=
+	kill -0 "$1" 2>/dev/null || return
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || true
+	[[ $stat != *') Z '* ]]
+}
+
 # await_exit [SECONDS]
 await_exit() {
 	local end=$((SECONDS + ${1:-$LIMIT_S})) pid=$BROKER_PID
-	while kill -0 "$pid" 2>/dev/null; do
+	while is_running "$pid"; do
 		if ((SECONDS >= end)); then
+			# What it waits for, thread by thread.
+			grep -H . "/proc/$pid/task/"*/{comm,wchan,syscall} >&2 || true
 			kill -KILL "$pid"
 			wait "$pid" || true
 			BROKER_PID=

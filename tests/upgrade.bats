@@ -207,6 +207,15 @@ children() {
 	go_on
 }
 
+@test "who was started with SIGCHLD ignored is replaced as well" {
+	spawn bash -c 'trap "" CHLD; exec "$@"' - "$MINATS" -a 127.0.0.1 -p -1 --ports_file_dir "$DIR"
+	await_ports
+	join c
+	kill -ALRM "$BROKER_PID"
+	await_log 'Took over 1 connections'
+	hear_nothing c
+}
+
 @test "the next version, and back" {
 	begin
 	replaced_by cat "$VERSIONS/next/minats"

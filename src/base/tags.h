@@ -2,10 +2,10 @@
 /*
  * Tagged fields, for what outlives the process that wrote it.
  *
- * A field is a tag (1 byte), the length of its value (4 bytes, little-endian), and the value: bytes,
- * a number (little-endian, no longer than it needs to be), or fields again. A reader skips tags that
- * it does not know and takes a number that is missing for 0, so that older and newer programs
- * understand each other. A tag that was given away never changes its meaning.
+ * A field is a tag (1 byte), the length of its value (4 bytes, little-endian), and the value:
+ * bytes, a number (little-endian, no longer than it needs to be), or fields again. A reader skips
+ * tags that it does not know and takes a number that is missing for 0, so that older and newer
+ * programs understand each other. A tag that was given away never changes its meaning.
  */
 #pragma once
 

@@ -524,7 +524,7 @@ bool session_restore_inbound(struct session *session, uint64_t verb, uint64_t li
 	struct op op = {0};
 
 	if ((verb != VERB_PUB && verb != VERB_HPUB) || length > UINT32_MAX ||
-	    bytes.length >= length || line_length + 2 > bytes.length ||
+	    bytes.length >= length || bytes.length < 2 || line_length > bytes.length - 2 ||
 	    memcmp(bytes.bytes + line_length, "\r\n", 2) != 0 ||
 	    !parser_read_again((enum verb)verb, (struct slice){bytes.bytes, line_length}, &op) ||
 	    line_length + 2 + op.payload_length + 2 != length ||

@@ -48,8 +48,8 @@ struct session {
 	const struct limits *limits;
 	struct connect connect;
 	struct map subs; /* by sid */
-	struct slice about; /* the subject that `complaint` or `fault` is about, in the bytes that were
-			       fed: the owner looks at once. NULL: none */
+	struct slice about; /* the subject that `complaint` or `fault` is about, in the bytes
+			       that were fed: the owner looks at once. NULL: none */
 	struct payload *inbound; /* a large message still arriving: its line, then its body */
 	uint32_t inbound_line;   /* length of the line; CRLF follows */
 	uint32_t inbound_filled;

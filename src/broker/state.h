@@ -18,7 +18,7 @@
 
 /* Where large payloads go. */
 struct state_payloads {
-	/* Bytes 0 to `length` of a payload that got the next number; < 0: they could not be kept. */
+	/* The bytes of a payload that gets the next number. < 0: they could not be kept. */
 	int (*keep)(struct state_payloads *payloads, struct slice bytes);
 	uint32_t count; /* numbers that were given, from 1 on */
 };

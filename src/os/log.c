@@ -127,12 +127,12 @@ static void rouse(struct log *log)
 		wake(log);
 }
 
-/* Puts an entry and its texts, or counts it as dropped. */
 static bool has_no_room(struct log *log, size_t head, const struct entry *entry)
 {
 	return RING_BYTES - (head - atomic_load(&log->tail)) < entry->length;
 }
 
+/* Puts an entry and its texts, or counts it as dropped. */
 static void produce(struct log *log, const struct entry *entry, const char *texts)
 {
 	size_t head = atomic_load_explicit(&log->head, memory_order_relaxed);

@@ -19,6 +19,8 @@ int signals_watch(struct poller *poller)
 				      SIGUSR2, SIGALRM, SIGCHLD};
 
 	signal(SIGPIPE, SIG_IGN);
+	/* Whoever started us may have ignored it: then nobody would tell that a child has ended. */
+	signal(SIGCHLD, SIG_DFL);
 	return poller_watch_signals(poller, watched, sizeof(watched) / sizeof(watched[0]));
 }
 

@@ -18,7 +18,7 @@ struct stream;
 enum { STREAM_SLICES = 64, STREAM_ROOMS = 2 };
 
 struct stream_kind {
-	bool can_move; /* another process can go on with it: all there is to know is in the socket */
+	bool can_move; /* another process can go on with it: all to know is in the socket */
 	ssize_t (*read)(struct stream *stream, const struct room *rooms, size_t count);
 	ssize_t (*write)(struct stream *stream, const struct slice *slices, size_t count);
 	void (*finish)(struct stream *stream);

@@ -55,7 +55,7 @@ pid_t trial_start(char *const argv[])
 	return error < 0 ? error : pid;
 }
 
-enum trial_answer trial_ask(pid_t pid, char why[64])
+enum trial_answer trial_ask(pid_t pid, char why[TRIAL_WHY])
 {
 	int status;
 	pid_t ended = waitpid(pid, &status, WNOHANG);
@@ -65,11 +65,11 @@ enum trial_answer trial_ask(pid_t pid, char why[64])
 	if (ended == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return TRIAL_GOOD;
 	if (ended == pid && WIFEXITED(status))
-		snprintf(why, 64, "it exits with status %d", WEXITSTATUS(status));
+		snprintf(why, TRIAL_WHY, "it exits with status %d", WEXITSTATUS(status));
 	else if (ended == pid)
-		snprintf(why, 64, "it is ended by signal %d", WTERMSIG(status));
+		snprintf(why, TRIAL_WHY, "it is ended by signal %d", WTERMSIG(status));
 	else
-		snprintf(why, 64, "nobody knows how it ended");
+		snprintf(why, TRIAL_WHY, "nobody knows how it ended");
 	return TRIAL_BAD;
 }
 

@@ -13,10 +13,12 @@
  */
 pid_t trial_start(char *const argv[]);
 
+enum { TRIAL_WHY = 64 };
+
 enum trial_answer { TRIAL_RUNS, TRIAL_GOOD, TRIAL_BAD };
 
 /* When a child has ended; `why` only if it is bad. */
-enum trial_answer trial_ask(pid_t pid, char why[64]);
+enum trial_answer trial_ask(pid_t pid, char why[TRIAL_WHY]);
 
 /* It takes too long. */
 void trial_stop(pid_t pid);

@@ -148,7 +148,8 @@ static int watch(struct units *units)
 		return events;
 	units->source.fd = sd_bus_get_fd(units->bus);
 	error = loop_want(units->loop, &units->source,
-			  (events & POLLIN ? POLLER_READ : 0) | (events & POLLOUT ? POLLER_WRITE : 0));
+			  (events & POLLIN ? POLLER_READ : 0) |
+				  (events & POLLOUT ? POLLER_WRITE : 0));
 	if (error == 0)
 		error = sd_bus_get_timeout(units->bus, &due_us);
 	if (error < 0)

@@ -2,8 +2,8 @@
 /*
  * Every complaint: its text on the wire and whether it ends the connection (PROTOCOL 4).
  *
- * Each has a reason for the log; where the connection ends it is in the words of nats-server's closed
- * reasons. Some end it without a word on the wire.
+ * Each has a reason for the log; where the connection ends it is in the words of nats-server's
+ * closed reasons. Some end it without a word on the wire.
  */
 #pragma once
 

@@ -10,7 +10,7 @@
 
 /* The daemon. */
 #define EVENT_STARTING            "f001e76a86bf4ebe92554958117dc10d"
-#define EVENT_FAILED              "74d7a5cfe1a54d438f0188a648c54a56" /* cannot start, or not go on */
+#define EVENT_FAILED              "74d7a5cfe1a54d438f0188a648c54a56" /* to start, or to go on */
 #define EVENT_LISTENING           "37b9100c0bcf4f6b836fd685af877c22" /* on one address */
 #define EVENT_READY               "30dd05cfe4eb448e84aacd854108c56f"
 #define EVENT_LAME_DUCK           "488b531a2856404ca5972d964b08581a"

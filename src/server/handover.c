@@ -52,6 +52,9 @@ void handover_add(struct server *server, int end)
 {
 	struct handover *handover = &server->handover;
 
+	for (uint32_t at = 0; at < handover->end_count; at++)
+		if (handover->ends[at] == end)
+			return;
 	if (handover->end_count == HANDOVER_ENDS) {
 		close(end);
 		return;
@@ -114,7 +117,8 @@ static void log_taken(struct server *server, uint64_t started_ms)
 			  &(struct log_fields){.event = EVENT_TAKEN_OVER,
 					       .count = handover->taken},
 			  "Took over %" PRIu64 " connections and %" PRIu64 " subscriptions of "
-			  "process %" PRIu64 " (version %s) in %" PRIu64 " ms; %" PRIu64 " were lost",
+			  "process %" PRIu64 " (version %s) in %" PRIu64 " ms; %" PRIu64
+			  " were lost",
 			  handover->taken, server->router.subscriptions, handover->pid,
 			  handover->program[0] ? handover->program : "unknown",
 			  clock_now_ms() - started_ms, handover->lost);
@@ -154,17 +158,24 @@ static void leave_parcel(struct server *server)
 {
 	struct handover *handover = &server->handover;
 	int ends[2];
+	int error = supervisor_watches() ? parcel_new(ends) : 0;
 
-	if (!supervisor_watches() || parcel_new(ends) < 0)
+	if (!supervisor_watches() || error == -ENOSYS)
 		return;
-	supervisor_store(ends[0], HANDOVER_NAME);
-	close(ends[0]);
-	handover->keeper.fd = ends[1];
-	/* Nothing ever comes from there but its end. */
-	if (loop_want(&server->loop, &handover->keeper, POLLER_READ) < 0) {
+	if (error == 0) {
+		supervisor_store(ends[0], HANDOVER_NAME);
+		close(ends[0]);
+		handover->keeper.fd = ends[1];
+		/* Nothing ever comes from there but its end. */
+		error = loop_want(&server->loop, &handover->keeper, POLLER_READ);
+		if (error == 0)
+			return;
 		close(ends[1]);
 		handover->keeper.fd = -1;
 	}
+	log_write(server->log, LOG_LEVEL_WARNING,
+		  &(struct log_fields){.event = EVENT_NOT_KEPT, .reason = strerror(-error)},
+		  "Connections will not survive a restart: %s", strerror(-error));
 }
 
 void handover_finish(struct server *server)

@@ -53,7 +53,7 @@ struct inheritance {
 };
 
 struct handover {
-	struct source keeper;     /* our end of what the supervisor keeps; fd -1: it keeps nothing */
+	struct source keeper;     /* our end of what the supervisor keeps; fd -1: nothing */
 	int ends[HANDOVER_ENDS];  /* parcels that are still to be taken out */
 	uint32_t end_count;
 	struct inheritance listeners[HANDOVER_LISTENERS];
@@ -81,7 +81,7 @@ void handover_add(struct server *server, int end);
 /* Like it, if the environment tells of one. */
 void handover_add_from_environment(struct server *server);
 
-/* Reads what the first records say about the server. Before sockets are opened that may be there. */
+/* Reads the first record, on the server. Before sockets are opened that may be in it. */
 void handover_begin(struct server *server);
 
 /* A listening socket that the process before had opened for the same `where`, or -1. */

@@ -13,8 +13,11 @@
 #include "server/server.h"
 #include "server/version.h"
 
-/* A record is closed when it has this much to say, or all the descriptors that go into one. */
-enum { RECORD_BYTES = 1 << 20 };
+/*
+ * A record is closed when all the descriptors are in it that go into one, or when it has this much
+ * to say. A parcel takes some hundreds of records: nobody should fill one cheaply.
+ */
+enum { RECORD_BYTES = 64 << 20 };
 
 struct packer {
 	struct state_payloads payloads;

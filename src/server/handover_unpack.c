@@ -21,7 +21,6 @@
 /* A record that was taken out, and read. */
 struct unpacked {
 	struct parcel_record parcel;
-	uint64_t version;
 	uint64_t readable_from;
 	uint64_t generation;
 	uint64_t index;
@@ -78,7 +77,6 @@ static void read_record(struct unpacked *unpacked)
 	unpacked->is_damaged =
 		answer == TAGS_DAMAGED ||
 		tags_number(values[RECORD_OWN_CHECKSUM]) != tags_checksum(before);
-	unpacked->version = tags_number(values[RECORD_VERSION]);
 	unpacked->readable_from = tags_number(values[RECORD_READABLE_FROM]);
 	unpacked->generation = tags_number(values[RECORD_GENERATION]);
 	unpacked->index = tags_number(values[RECORD_INDEX]);

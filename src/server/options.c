@@ -404,7 +404,8 @@ static int check(const struct options *options, char why[512])
 {
 	if (options->max_payload > options->max_pending)
 		return fail(why,
-			    "option --max_payload: %" PRId64 " is more than max_pending (%" PRId64 ")",
+			    "option --max_payload: %" PRId64 " is more than max_pending (%" PRId64
+			    ")",
 			    options->max_payload, options->max_pending);
 	if (options->lame_duck_grace_ms >= options->lame_duck_duration_ms)
 		return fail(why, "option --lame_duck_grace_period: %gs is not less than "

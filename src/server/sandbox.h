@@ -9,8 +9,8 @@ struct options;
 struct server;
 
 /*
- * `why`, SOCKETS_WHY long, says that an address could not be listened on, for `error` (-errno). If a
- * sandbox is behind it, what helps is appended, in lines of their own. Returns 1, for the caller's
+ * `why`, SOCKETS_WHY long, says that an address could not be listened on, for `error` (-errno). If
+ * a sandbox is behind it, what helps is appended, in lines of their own. Returns 1, for the caller's
  * sake.
  */
 int sandbox_explain(const struct options *options, int error, char *why);

@@ -82,7 +82,7 @@ static void init_limits(struct server *server)
 static void fit_descriptors(struct server *server)
 {
 	struct rlimit limit;
-	uint64_t most;
+	uint64_t most, kept;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return;
@@ -94,9 +94,11 @@ static void fit_descriptors(struct server *server)
 			limit.rlim_cur = before;
 	}
 	most = (uint64_t)limit.rlim_cur;
-	if (limit.rlim_cur == RLIM_INFINITY || server->max_connections + DESCRIPTORS_KEPT <= most)
+	/* The limit holds for what is handed over, too: clients, and a file for 252 of them. */
+	kept = DESCRIPTORS_KEPT + most / 128;
+	if (limit.rlim_cur == RLIM_INFINITY || server->max_connections + kept <= most)
 		return;
-	server->max_connections = most > DESCRIPTORS_KEPT ? most - DESCRIPTORS_KEPT : 1;
+	server->max_connections = most > kept ? most - kept : 1;
 	log_write(server->log, LOG_LEVEL_INFO,
 		  &(struct log_fields){.event = EVENT_CONNECTIONS_LOWERED,
 				       .count = server->max_connections},
@@ -432,6 +434,7 @@ int server_start(struct server *server)
 		return error;
 	for_each_listener(server, log_listener);
 	status_ready(server);
+	status_plan(server);
 	idle_plan(server);
 	log_write(server->log, LOG_LEVEL_INFO, LOG_EVENT(EVENT_READY), "Server is ready");
 	return 0;

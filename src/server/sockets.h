@@ -2,8 +2,9 @@
 /*
  * Which sockets the daemon listens on: those a supervisor handed over, inetd's, or its own.
  *
- * A descriptor's name (FileDescriptorName=) chooses its role: all are for clients but those named
- * http, ws and parcel, which are refused as long as there is nothing behind them.
+ * A descriptor's name (FileDescriptorName=) chooses its role: all are for clients but a parcel,
+ * which has the connections of the process before, and those named http and ws, which are refused
+ * as long as there is nothing behind them.
  */
 #pragma once
 

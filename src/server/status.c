@@ -91,6 +91,9 @@ void status_ready(struct server *server)
 {
 	struct status *status = &server->status;
 
+	/* Counters may have come from the process before. */
+	status->messages = count_messages(server);
+	status->told_ms = server->loop.now_ms;
 	status->is_watched = supervisor_watches();
 	status->watchdog_ms = supervisor_watchdog_ms();
 	if (status->watchdog_ms)

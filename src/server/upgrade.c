@@ -10,7 +10,7 @@
 #include "server/events.h"
 #include "server/server.h"
 
-enum { TRIAL_MS = 10000, WHY = 64 };
+enum { TRIAL_MS = 10000 };
 
 /* It has no sockets to listen on any more, and the next program would open some. */
 static const char lame_duck[] = "it is in lame duck mode";
@@ -25,7 +25,13 @@ void upgrade_fail(struct server *server, const char *why)
 
 static void on_patience(struct timer *timer)
 {
-	trial_stop(container_of(timer, struct upgrade, patience)->trial);
+	struct upgrade *upgrade = container_of(timer, struct upgrade, patience);
+	struct server *server = container_of(upgrade, struct server, upgrade);
+
+	/* Its end may be known already: then that pid may be somebody else's. */
+	upgrade_go_on(server);
+	if (upgrade->trial)
+		trial_stop(upgrade->trial);
 }
 
 void upgrade_init(struct upgrade *upgrade)
@@ -76,7 +82,7 @@ void upgrade_go_on(struct server *server)
 {
 	struct upgrade *upgrade = &server->upgrade;
 	enum trial_answer answer;
-	char why[WHY];
+	char why[TRIAL_WHY];
 
 	if (!upgrade->trial)
 		return;

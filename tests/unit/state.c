@@ -253,6 +253,8 @@ static void what_makes_no_sense_is_refused(void)
 		{"a payload that is not there", 11, TEXT("\1\1\0\0\0\1\3\1\0\0\0\5")},
 		{"a message whose line is none", 8,
 		 TEXT("\2\1\0\0\0\1\3\1\0\0\0\7\4\3\0\0\0x\r\n")},
+		{"a message whose line ends before it begins", 8,
+		 TEXT("\2\10\0\0\0\376\377\377\377\377\377\377\377\3\1\0\0\0\7\4\3\0\0\0x\r\n")},
 		{"a message that is longer than it says", 8,
 		 TEXT("\2\1\0\0\0\3\3\1\0\0\0\12\4\7\0\0\0a 2\r\nyy")},
 	};
