@@ -77,9 +77,9 @@ server_id() {
 	sed -nE 's/.*"server_id":"([A-Z0-9]+)".*/\1/p' <<<"$1" | grep .
 }
 
-# two_clients: are connected, or wait to be accepted.
-two_clients() {
-	(($(machine ss --no-header --tcp --numeric state established '( dport = :4222 )' | wc -l) == 2))
+# somebody_waits: has connected, said all he has to say, and nobody has answered.
+somebody_waits() {
+	[[ -n $(machine ss --no-header --tcp --numeric state close-wait '( sport = :4222 )') ]]
 }
 
 @test "a restart: it hears on, and the server is the same" {
@@ -144,7 +144,7 @@ two_clients() {
 	(machine_talk PING && [[ $ANSWER == INFO*PONG ]]) &
 	local talk=$!
 	local end=$((SECONDS + LIMIT_S))
-	until two_clients; do
+	until somebody_waits; do
 		((SECONDS < end)) || fail 'nobody waits'
 	done
 	leave
