@@ -218,12 +218,13 @@ died() {
 	fail "the broker ended with ${EXIT_STATUS:-0} instead of listening"
 }
 
-# is_running PID: it is there, and not only because nobody has asked for its exit status yet.
+# is_running PID: our child of that number is there, and not only because nobody has asked for its exit status yet.
+# Where processes come and go in thousands, another one may soon have the number.
 is_running() {
-	local stat=
-	kill -0 "$1" 2>/dev/null || return
-	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || true
-	[[ $stat != *') Z '* ]]
+	local stat='' state parent
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return
+	read -r state parent _ <<<"${stat##*) }"
+	[[ $state != Z && $parent == "$BASHPID" ]]
 }
 
 # await_exit [SECONDS]
