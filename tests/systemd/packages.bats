@@ -110,9 +110,8 @@ upgrade() {
 		[[ $output == "$id minats: "* ]] || fail "$output"
 	done
 	# As an admin would see it.
-	run -0 machine env LC_ALL=C journalctl --boot --no-pager --catalog --unit minats.service
-	[[ $output == *'Server is ready'*$'
--- Subject: '* ]]
+	run -0 machine journalctl --boot --no-pager --catalog --unit minats.service
+	[[ $output == *'Server is ready'*'Subject: minats is ready'* ]] || fail "$output"
 }
 
 @test "over an upgrade the socket refuses nobody, and the service is restarted" {
