@@ -99,7 +99,7 @@ in_network() {
 	export HOME=$DIR PATH=${nats%/*}:$PATH
 	# shellcheck disable=SC2016 # for the other shell
 	in_network bash -c '
-		eval "$1" >"$3" 2>&1 & pid=$!
+		eval "exec $1" >"$3" 2>&1 & pid=$!
 		until grep -q Subscribing "$3"; do sleep 0.02; done
 		for try in {1..100}; do eval "$2"; grep -q hello "$3" && break; sleep 0.05; done
 		kill $pid; wait $pid; grep -q hello "$3"' - "$(block sh 4)" "$(block sh 5)" "$DIR/heard"
