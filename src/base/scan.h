@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finding white space, and copying short texts, eight bytes at a time.
+ * Finding bytes in short texts, copying and comparing them, eight bytes at a time.
  *
- * Both are on the path of every message, where a call to the C library costs more than its work.
+ * All are on the path of every message, where a call to the C library costs more than its work.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -34,6 +35,27 @@ static inline const char *scan_break(const char *at, const char *end)
 	return at;
 }
 
+/* The first dot at or after `at`; `end` if there is none. */
+static inline const char *scan_dot(const char *at, const char *end)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	while (end - at >= 8) {
+		uint64_t word, zero;
+
+		memcpy(&word, at, 8);
+		word ^= 0x2e2e2e2e2e2e2e2eu;
+		/* Exact up to the first, as above. */
+		zero = (word - 0x0101010101010101u) & ~word & 0x8080808080808080u;
+		if (zero)
+			return at + (__builtin_ctzll(zero) >> 3);
+		at += 8;
+	}
+#endif
+	while (at < end && *at != '.')
+		at++;
+	return at;
+}
+
 /* memcpy for what is mostly short: up to 32 bytes by two copies that may overlap. */
 static inline char *scan_copy(char *to, const char *from, size_t length)
 {
@@ -55,4 +77,22 @@ static inline char *scan_copy(char *to, const char *from, size_t length)
 			to[length] = from[length];
 	}
 	return end;
+}
+
+/* memcmp for what is mostly short and mostly equal. */
+static inline bool scan_equal(const char *a, const char *b, size_t length)
+{
+	uint64_t left, right, differ = 0;
+
+	if (length < 8)
+		return memcmp(a, b, length) == 0;
+	/* The last eight bytes may overlap those before them. */
+	for (size_t at = 0; at + 8 < length; at += 8) {
+		memcpy(&left, a + at, 8);
+		memcpy(&right, b + at, 8);
+		differ |= left ^ right;
+	}
+	memcpy(&left, a + length - 8, 8);
+	memcpy(&right, b + length - 8, 8);
+	return (differ | (left ^ right)) == 0;
 }

@@ -30,7 +30,7 @@ void session_end_subs(struct session *session)
 
 	while ((sub = map_next(&session->subs, &at))) {
 		router_unsubscribe(session->router, sub);
-		sub_free(sub);
+		sub_free(&session->router->trie.slab, sub);
 	}
 	map_fini(&session->subs);
 }
@@ -144,23 +144,18 @@ static enum step ok(struct session *session)
 
 /* Subscriptions. */
 
-static struct slice sub_name(const void *sub)
-{
-	return sub_sid(sub);
-}
-
 static struct sub *find_sub(const struct session *session, struct slice sid, uint32_t *hash)
 {
 	*hash = hash_bytes(session->router->trie.key, sid);
 	return map_find(&session->subs, *hash, sid, sub_name);
 }
 
-static void remove_sub(struct session *session, struct sub *sub)
+static void remove_sub(struct session *session, struct sub *sub, uint32_t hash)
 {
 	show(session, TRACE_DONE, SLICE("DELSUB"), sub_sid(sub));
-	map_remove(&session->subs, sub->sid_hash, sub);
+	map_remove(&session->subs, hash, sub, session->router->trie.key, sub_hash);
 	router_unsubscribe(session->router, sub);
-	sub_free(sub);
+	sub_free(&session->router->trie.slab, sub);
 }
 
 /* Those whose last message was just delivered. Only sessions limit their subscriptions. */
@@ -170,7 +165,8 @@ static void remove_expired(struct router *router)
 		struct sub *sub = router->expired;
 
 		router->expired = sub->next_expired;
-		remove_sub(container_of(sub->outbox, struct session, outbox), sub);
+		remove_sub(container_of(sub->outbox, struct session, outbox), sub,
+			   sub_hash(router->trie.key, sub));
 	}
 }
 
@@ -178,15 +174,16 @@ static void remove_expired(struct router *router)
 static struct sub *add_sub(struct session *session, struct slice subject, struct slice queue,
 			   struct slice sid, uint32_t hash)
 {
+	struct slab *slab = &session->router->trie.slab;
 	struct sub *sub;
 
-	if (map_reserve(&session->subs) < 0)
+	if (map_reserve(&session->subs, session->router->trie.key, sub_hash) < 0)
 		return NULL;
-	sub = sub_new(&session->outbox, sid, hash);
+	sub = sub_new(slab, &session->outbox, sid);
 	if (!sub)
 		return NULL;
 	if (router_subscribe(session->router, sub, subject, queue) < 0) {
-		sub_free(sub);
+		sub_free(slab, sub);
 		return NULL;
 	}
 	map_put(&session->subs, hash, sub);
@@ -237,7 +234,7 @@ static enum step on_unsub(struct session *session, const struct op *op, struct s
 	if (sub && op->max > sub->delivered)
 		sub->max = op->max;
 	else if (sub)
-		remove_sub(session, sub);
+		remove_sub(session, sub, hash);
 	return ok(session);
 }
 
@@ -285,6 +282,7 @@ static enum step check_head(struct session *session, const struct op *op)
 /* The 503 that tells a requester that nobody listens (PROTOCOL 6.7). */
 static void say_no_responders(struct session *session, const struct message *message)
 {
+	static const char verb[] = "HMSG ";
 	static const char status[] = "NATS/1.0 503\r\nNats-Subject: ";
 	static const char end[] = "\r\n\r\n\r\n";
 	struct slice subject = message->subject;
@@ -299,11 +297,14 @@ static void say_no_responders(struct session *session, const struct message *mes
 		return;
 	tail_slice.length = writer_hmsg_tail(tail, (struct slice){NULL, 0}, (uint32_t)length,
 					     (uint32_t)length);
-	length += 2 + writer_line_length(SLICE("HMSG "), message->reply, sub_sid(sub), tail_slice);
+	length += 2 + SLICE(verb).length + message->reply.length + 1 +
+		  writer_line_length((struct slice){NULL, 0}, sub_sid(sub), tail_slice);
 	start = outbox_room(&session->outbox, length, 0);
 	if (!start)
 		return;
-	to = writer_line(start, SLICE("HMSG "), message->reply, sub_sid(sub), tail_slice);
+	to = writer_copy(writer_copy(start, SLICE(verb)), message->reply);
+	*to++ = ' ';
+	to = writer_line(to, (struct slice){NULL, 0}, sub_sid(sub), tail_slice);
 	/* The trace shows the line up to its CRLF, without the verb. */
 	show(session, TRACE_OUT, SLICE("HMSG"),
 	     (struct slice){start + 5, (size_t)(to - start) - 7});
@@ -316,8 +317,11 @@ static void say_no_responders(struct session *session, const struct message *mes
 static enum step publish(struct session *session, const struct op *op, struct slice body,
 			 struct payload *payload)
 {
+	struct router *router = session->router;
+	uint64_t heard;
 	struct message message = {
 		.except = session->connect.echo ? NULL : &session->outbox,
+		.memo = op->is_known ? session->recent : NULL,
 		.subject = op->subject,
 		.reply = op->reply,
 		.tail = op->tail,
@@ -334,10 +338,13 @@ static enum step publish(struct session *session, const struct op *op, struct sl
 	/* No headers after all: the tail of an HPUB line does not do for MSG. */
 	if (op->verb == VERB_HPUB && op->header_length == 0)
 		message.tail.length = 0;
-	if (router_publish(session->router, &message) == 0 && session->connect.no_responders &&
+	heard = router_publish(router, &message);
+	session->recent = router->recent;
+	if (heard == 0 && session->connect.no_responders &&
 	    op->reply.length > 0)
 		say_no_responders(session, &message);
-	remove_expired(session->router);
+	if (router->expired)
+		remove_expired(router);
 	return STEP_NEXT;
 }
 
@@ -558,17 +565,19 @@ enum session_answer session_feed(struct session *session, struct slice *input)
 {
 	struct pool *pool = session->router->pool;
 	uint64_t work_before = session->router->work;
+	const struct slice nothing = {NULL, 0};
 	struct op op = {0};
 	enum fault fault;
 
 	if (session->inbound)
 		fill_inbound(session, input);
 	while (!session->fault) {
-		enum parser_answer answer = parser_next(&session->parser, input,
-							session->limits->max_control_line, &op,
-							&fault);
+		enum parser_answer answer;
 		enum step step;
 
+		op.known = session->recent ? memo_subject(session->recent) : nothing;
+		answer = parser_next(&session->parser, input, session->limits->max_control_line,
+				     &op, &fault);
 		if (answer == PARSER_MORE)
 			return SESSION_MORE;
 		if (answer == PARSER_FAULT) {

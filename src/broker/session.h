@@ -7,7 +7,7 @@
  *
  * It is plain data, so that another process can go on with it: broker/state.h saves connect,
  * connected, pinged and denied; parser; inbound; the bytes of the outbox; and the subscriptions.
- * All else is found again (router, limits, places in the trie) or lives for a turn only (events,
+ * All else is found again (router, limits, memos, places in the trie) or lives for a turn only (events,
  * fault, complaint, about).
  */
 #pragma once
@@ -21,6 +21,7 @@
 #include "proto/handshake.h"
 #include "proto/parser.h"
 
+struct memo;
 struct router;
 struct sub;
 
@@ -47,6 +48,7 @@ struct session {
 	struct router *router;
 	const struct limits *limits;
 	struct connect connect;
+	struct memo *recent; /* the router's, of the last subject that was published to; NULL: none */
 	struct map subs; /* by sid */
 	struct slice about; /* the subject that `complaint` or `fault` is about, in the bytes
 			       that were fed: the owner looks at once. NULL: none */
