@@ -21,17 +21,19 @@ struct queue {
 
 /* A message in the form that one kind of receiver gets. */
 struct form {
-	struct slice line; /* "MSG subject " or "HMSG subject "; empty: not made yet */
+	struct slice line; /* "MSG subject " or "HMSG subject "; empty: not made */
 	struct slice tail;
 	struct slice body; /* empty when it follows the tail in memory, and is in it */
 };
 
 /* A message on its way. */
 struct delivery {
-	const struct message *message;
+	const struct message *message; /* NULL: repeated, and nobody watches */
+	const struct outbox *except;
 	struct payload *payload;
 	struct form whole;
 	struct form stripped; /* for those who take no headers */
+	bool has_headers;
 	bool is_for_many;     /* the leaf in hand has several members */
 	uint64_t count;
 };
@@ -194,12 +196,6 @@ int router_unsubscribe(struct router *router, struct sub *sub)
 
 /* Matching. */
 
-static bool memo_is_fresh(const struct memo *memo, const struct trie *trie)
-{
-	return memo->pattern_generation == trie->pattern_generation &&
-	       memo->literal_generation == trie->literal_generation;
-}
-
 /* Literal subjects come and go all day: those are looked up without asking the patterns again. */
 static void refresh(struct memo *memo, const struct trie *trie, struct slice subject)
 {
@@ -282,40 +278,24 @@ static struct match find_match(struct router *router, struct slice subject, stru
 	return memo->match;
 }
 
-/* Walks the leaves of a match, which is used up. */
-static struct leaf *next_leaf(struct match *match)
+static struct sub *find_member(struct leaf *leaf, const struct outbox *outbox)
 {
-	struct leaf *leaf = match->literal;
-
-	if (leaf) {
-		match->literal = NULL;
-		return leaf;
-	}
-	leaf = match->groups;
-	if (leaf) {
-		match->groups = leaf_links(leaf)->next;
-		return leaf;
-	}
-	if (match->count == 0)
-		return NULL;
-	match->count--;
-	return *match->patterns++;
+	for (uint32_t at = 0; at < leaf_count(leaf); at++)
+		if (leaf_members(leaf)[at]->outbox == outbox)
+			return leaf_members(leaf)[at];
+	return NULL;
 }
 
 struct sub *router_find_own(struct router *router, struct slice subject,
 			    const struct outbox *outbox)
 {
 	struct match match = find_match(router, subject, NULL);
-	struct leaf *leaf;
+	struct sub *sub = match.literal ? find_member(match.literal, outbox) : NULL;
 
-	while ((leaf = next_leaf(&match))) {
-		if (leaf_queue(leaf))
-			continue;
-		for (uint32_t at = 0; at < leaf_count(leaf); at++)
-			if (leaf_members(leaf)[at]->outbox == outbox)
-				return leaf_members(leaf)[at];
-	}
-	return NULL;
+	for (uint32_t at = 0; at < match.count && !sub; at++)
+		if (!leaf_queue(match.patterns[at]))
+			sub = find_member(match.patterns[at], outbox);
+	return sub;
 }
 
 /* Delivery. */
@@ -406,38 +386,17 @@ static void share_body(struct router *router, struct delivery *delivery)
 	delivery->whole.body.bytes = delivery->payload->bytes;
 }
 
-/* Nothing is prepared for a message before somebody is there to get it. */
-static const struct form *prepare_form(struct router *router, struct delivery *delivery,
-				       bool wants_headers)
+/* For those who take no headers; made when the first of them is met. */
+static const struct form *find_stripped(struct router *router, struct delivery *delivery)
 {
-	const struct message *message = delivery->message;
-	struct form *form = &delivery->whole;
+	struct form *form = &delivery->stripped;
 
-	if (form->line.length == 0) {
-		*form = make_whole(router, message);
-		if (form->line.length == 0)
-			return form;
-		share_body(router, delivery);
-		join(form, delivery->payload);
-	}
-	if (message->header_length == 0 || wants_headers)
+	if (form->line.length > 0)
 		return form;
-	form = &delivery->stripped;
-	if (form->line.length == 0) {
-		*form = make_stripped(router, message, delivery->whole.line);
-		if (delivery->payload)
-			form->body.bytes = delivery->whole.body.bytes + message->header_length;
-	}
+	*form = make_stripped(router, delivery->message, delivery->whole.line);
+	if (delivery->payload)
+		form->body.bytes = delivery->whole.body.bytes + delivery->message->header_length;
 	return form;
-}
-
-static inline const struct form *find_form(struct router *router, struct delivery *delivery,
-					   const struct outbox *outbox)
-{
-	if (delivery->whole.line.length > 0 &&
-	    (delivery->message->header_length == 0 || outbox->wants_headers))
-		return &delivery->whole;
-	return prepare_form(router, delivery, outbox->wants_headers);
 }
 
 /* What is left without its headers may be little: it must not keep a large payload alive. */
@@ -583,18 +542,22 @@ static void expire(struct router *router, struct sub *sub)
 	router->expired = sub;
 }
 
-static inline bool deliver(struct router *router, struct delivery *delivery, struct sub *sub,
-			   const struct sub *next)
+/* Inlined by order: it is where most of the time goes. */
+__attribute__((always_inline)) static inline bool deliver(struct router *router,
+							  struct delivery *delivery,
+							  struct sub *sub, const struct sub *next)
 {
 	struct outbox *outbox = sub->outbox;
-	const struct form *form;
+	const struct form *form = &delivery->whole;
 	bool done;
 
-	if (outbox->closed || outbox == delivery->message->except)
+	if (outbox->closed || outbox == delivery->except)
 		return false;
-	form = find_form(router, delivery, outbox);
-	if (form->line.length == 0)
-		return false;
+	if (delivery->has_headers && !outbox->wants_headers) {
+		form = find_stripped(router, delivery);
+		if (form->line.length == 0)
+			return false;
+	}
 	if (is_worth_sharing(delivery->payload, form))
 		done = put_shared(outbox, delivery->payload, form, sub_sid(sub));
 	else if (delivery->is_for_many)
@@ -617,10 +580,10 @@ static void deliver_to_all(struct router *router, struct delivery *delivery, str
 	struct sub **members = leaf_members(leaf);
 	uint32_t count = leaf_count(leaf);
 
+	router->work++;
 	delivery->is_for_many = count > 1;
-	for (uint32_t at = 0; at + 1 < count; at++)
-		deliver(router, delivery, members[at], members[at + 1]);
-	deliver(router, delivery, members[count - 1], NULL);
+	for (uint32_t at = 0; at < count; at++)
+		deliver(router, delivery, members[at], at + 1 < count ? members[at + 1] : NULL);
 }
 
 /* Queue groups. */
@@ -637,6 +600,7 @@ static void note_queue(struct router *router, struct leaf *leaf)
 	links->next_noted = queue->noted;
 	queue->noted = leaf;
 	queue->members += leaf_count(leaf);
+	router->work++;
 }
 
 /* Tries a group's members first to last - 1, counted over all leaves that match. */
@@ -673,31 +637,81 @@ static void deliver_to_queues(struct router *router, struct delivery *delivery)
 	}
 }
 
+/* False without memory. */
+static bool prepare(struct router *router, struct delivery *delivery)
+{
+	delivery->whole = make_whole(router, delivery->message);
+	if (delivery->whole.line.length == 0)
+		return false;
+	share_body(router, delivery);
+	join(&delivery->whole, delivery->payload);
+	return true;
+}
+
+static uint64_t deliver_to_leaves(struct router *router, struct delivery *delivery,
+				  const struct match *match)
+{
+	delivery->count = 0;
+	delivery->stripped.line.length = 0;
+	if (match->literal)
+		deliver_to_all(router, delivery, match->literal);
+	for (struct leaf *leaf = match->groups; leaf; leaf = leaf_links(leaf)->next)
+		note_queue(router, leaf);
+	for (uint32_t at = 0; at < match->count; at++) {
+		struct leaf *leaf = match->patterns[at];
+
+		if (leaf_queue(leaf))
+			note_queue(router, leaf);
+		else
+			deliver_to_all(router, delivery, leaf);
+	}
+	if (router->noted)
+		deliver_to_queues(router, delivery);
+	router->out_messages += delivery->count;
+	router->work += delivery->count;
+	return delivery->count;
+}
+
+static bool match_is_empty(const struct match *match)
+{
+	return !match->literal && !match->groups && match->count == 0;
+}
+
 uint64_t router_publish(struct router *router, const struct message *message)
 {
 	struct match match = find_match(router, message->subject, message->memo);
 	struct delivery delivery;
-	struct leaf *leaf;
 
-	/* Field by field: the forms are large, and made only when needed. */
-	delivery.message = message;
-	delivery.payload = NULL;
-	delivery.whole.line.length = 0;
-	delivery.stripped.line.length = 0;
-	delivery.count = 0;
 	router->in_messages++;
-	while ((leaf = next_leaf(&match))) {
-		router->work++;
-		if (leaf_queue(leaf))
-			note_queue(router, leaf);
-		else
-			deliver_to_all(router, &delivery, leaf);
-	}
-	if (router->noted)
-		deliver_to_queues(router, &delivery);
+	if (match_is_empty(&match))
+		return 0;
+	/* Field by field: what is large is filled only when it is needed. */
+	delivery.message = message;
+	delivery.except = message->except;
+	delivery.has_headers = message->header_length > 0;
+	delivery.payload = NULL;
+	if (!prepare(router, &delivery))
+		return 0;
+	deliver_to_leaves(router, &delivery, &match);
 	if (delivery.payload)
 		pool_release_payload(router->pool, delivery.payload);
-	router->out_messages += delivery.count;
-	router->work += delivery.count;
 	return delivery.count;
+}
+
+uint64_t router_repeat(struct router *router, const struct memo *memo, struct slice text,
+		       const struct outbox *except)
+{
+	struct delivery delivery;
+
+	router->in_messages++;
+	if (match_is_empty(&memo->match))
+		return 0;
+	delivery.message = NULL;
+	delivery.except = except;
+	delivery.has_headers = false;
+	delivery.payload = NULL;
+	delivery.whole.line = (struct slice){memo->line + 1, memo->length + 5};
+	delivery.whole.tail = text;
+	delivery.whole.body = (struct slice){NULL, 0};
+	return deliver_to_leaves(router, &delivery, &memo->match);
 }

@@ -88,7 +88,7 @@ struct router {
  * body stands in its bytes.
  */
 struct message {
-	struct outbox *except; /* not delivered there (echo off); NULL: to everybody */
+	const struct outbox *except; /* not delivered there (echo off); NULL: to everybody */
 	struct memo *memo; /* of this subject, where the publisher remembers it; NULL: look it up */
 	struct slice subject;
 	struct slice reply;
@@ -124,6 +124,20 @@ void router_trim(struct router *router);
  * for the session layer to remove before anything else happens.
  */
 uint64_t router_publish(struct router *router, const struct message *message);
+
+static inline bool memo_is_fresh(const struct memo *memo, const struct trie *trie)
+{
+	return memo->pattern_generation == trie->pattern_generation &&
+	       memo->literal_generation == trie->literal_generation;
+}
+
+/*
+ * One more message to the subject of a fresh memo, while nobody traces. `text` is all that follows
+ * the sid: the size, CRLF, the payload, CRLF; the payload is not worth sharing. Otherwise as
+ * router_publish().
+ */
+uint64_t router_repeat(struct router *router, const struct memo *memo, struct slice text,
+		       const struct outbox *except);
 
 /* A memo's subject and the blank behind it. */
 static inline struct slice memo_subject(const struct memo *memo)

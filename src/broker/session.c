@@ -246,6 +246,12 @@ static bool is_below(struct slice subject, struct slice prefix)
 	return subject.length > prefix.length && slice_starts_with(subject, prefix);
 }
 
+/* Subjects that begin like the reserved ones are few: one byte tells most apart. */
+static bool needs_look(struct slice subject)
+{
+	return subject.bytes[0] == '_' || subject.bytes[0] == '$';
+}
+
 static bool is_reserved_subject(struct slice subject)
 {
 	return is_below(subject, SLICE("_GR_.")) || slice_starts_with(subject, SLICE("$NRG."));
@@ -267,9 +273,7 @@ static enum step check_head(struct session *session, const struct op *op)
 		return complain_about(session, FAULT_MAX_PAYLOAD, op->subject);
 	if (session->connect.pedantic && !subject_is_publishable(op->subject))
 		complain_about(session, FAULT_INVALID_PUBLISH_SUBJECT, op->subject);
-	/* Subjects that begin like the reserved ones are few: one byte tells most apart. */
-	if ((op->subject.bytes[0] == '_' || op->subject.bytes[0] == '$') &&
-	    is_reserved_subject(op->subject)) {
+	if (needs_look(op->subject) && is_reserved_subject(op->subject)) {
 		deny(session, FAULT_PUBLISH_DENIED, op->subject);
 		session->denied = true;
 	} else if (op->reply.length > 0 && is_reserved_reply(op->reply)) {
@@ -561,38 +565,82 @@ static void fill_inbound(struct session *session, struct slice *input)
 	session_filled(session, length);
 }
 
+/* The general way of one operation. */
+static enum step next_step(struct session *session, struct op *op, struct slice *input)
+{
+	enum fault fault;
+
+	op->known = session->recent ? memo_subject(session->recent) : (struct slice){NULL, 0};
+	switch (parser_next(&session->parser, input, session->limits->max_control_line, op,
+			    &fault)) {
+	case PARSER_MORE:
+		return STEP_WAIT;
+	case PARSER_FAULT:
+		return complain(session, fault);
+	default:
+		break;
+	}
+	if (session->router->trace)
+		show_op(session, op);
+	return handlers[op->verb](session, op, input);
+}
+
+/*
+ * The quick way of a message like the one before: for those who publish much to few subjects. What
+ * has to be looked at more closely goes the general way.
+ */
+static bool publish_again(struct session *session, struct slice *input)
+{
+	const struct limits *limits = session->limits;
+	const struct memo *memo = session->recent;
+	struct router *router = session->router;
+	struct slice known, text;
+	size_t length;
+	uint32_t size;
+
+	if (!memo || !parser_is_between(&session->parser) || session->connect.pedantic ||
+	    router->trace || !memo_is_fresh(memo, &router->trie))
+		return false;
+	known = memo_subject(memo);
+	length = parser_repeated(*input, known, &size, &text);
+	if (length == 0 || size >= OUTBOX_SHARE_BYTES || size > limits->max_payload ||
+	    known.length + text.length - size > limits->max_control_line || needs_look(known))
+		return false;
+	*input = slice_after(*input, length);
+	session->events |= SESSION_HEARD;
+	ok(session);
+	router_repeat(router, memo, text, session->connect.echo ? NULL : &session->outbox);
+	if (router->expired)
+		remove_expired(router);
+	return true;
+}
+
+/* Is there something that the owner should look at before the session goes on? */
+static bool must_pause(const struct session *session, uint64_t work_before)
+{
+	const struct pool *pool = session->router->pool;
+
+	return (session->events &
+		(SESSION_CONNECTED | SESSION_FIRST_PING | SESSION_COMPLAINED)) ||
+	       !list_is_empty(&pool->hot) || pool->congested ||
+	       session->router->work - work_before > SESSION_WORK;
+}
+
 enum session_answer session_feed(struct session *session, struct slice *input)
 {
-	struct pool *pool = session->router->pool;
 	uint64_t work_before = session->router->work;
-	const struct slice nothing = {NULL, 0};
 	struct op op = {0};
-	enum fault fault;
 
 	if (session->inbound)
 		fill_inbound(session, input);
 	while (!session->fault) {
-		enum parser_answer answer;
-		enum step step;
+		if (!publish_again(session, input)) {
+			enum step step = next_step(session, &op, input);
 
-		op.known = session->recent ? memo_subject(session->recent) : nothing;
-		answer = parser_next(&session->parser, input, session->limits->max_control_line,
-				     &op, &fault);
-		if (answer == PARSER_MORE)
-			return SESSION_MORE;
-		if (answer == PARSER_FAULT) {
-			session_complain(session, fault);
-			break;
+			if (step == STEP_WAIT)
+				return SESSION_MORE;
 		}
-		if (session->router->trace)
-			show_op(session, &op);
-		step = handlers[op.verb](session, &op, input);
-		if (step == STEP_WAIT)
-			return SESSION_MORE;
-		if ((session->events &
-		     (SESSION_CONNECTED | SESSION_FIRST_PING | SESSION_COMPLAINED)) ||
-		    !list_is_empty(&pool->hot) || pool->congested ||
-		    session->router->work - work_before > SESSION_WORK)
+		if (must_pause(session, work_before))
 			return session->fault ? SESSION_OVER : SESSION_WAIT;
 	}
 	return SESSION_OVER;

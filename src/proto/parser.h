@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/scan.h"
 #include "base/slice.h"
 #include "proto/fault.h"
 
@@ -118,6 +119,38 @@ bool parser_check_end(struct slice payload, size_t length);
  * follows them there. False: there never was such a line.
  */
 bool parser_read_again(enum verb verb, struct slice line, struct op *op);
+
+/* Is it at the start of an operation? */
+static inline bool parser_is_between(const struct parser *parser)
+{
+	return parser->state == 0;
+}
+
+/*
+ * Between operations: is the next one, and all of it, a PUB to a known subject (a blank is behind
+ * it), without a reply, written as clients write it? Most operations are. Returns its length, or 0:
+ * it is not, or cannot be told quickly, and parser_next() is to be asked. What follows the subject,
+ * to the CRLF behind the payload, is the `text`.
+ */
+static inline size_t parser_repeated(struct slice input, struct slice known, uint32_t *size,
+				     struct slice *text)
+{
+	size_t start = sizeof("PUB ") - 1 + known.length;
+	size_t digits, whole;
+
+	if (input.length < start + 8 || memcmp(input.bytes, "PUB ", 4) != 0 ||
+	    !scan_equal(input.bytes + 4, known.bytes, known.length))
+		return 0;
+	digits = scan_number_line(input.bytes + start, size);
+	if (digits == 0)
+		return 0;
+	whole = start + digits + 2 + *size + PARSER_TERMINATOR;
+	if (input.length < whole ||
+	    memcmp(input.bytes + whole - PARSER_TERMINATOR, "\r\n", 2) != 0)
+		return 0;
+	*text = (struct slice){input.bytes + start, whole - start};
+	return whole;
+}
 
 /* Could it have come to where it stands? For one that was saved and loaded. */
 bool parser_is_sound(const struct parser *parser);
