@@ -198,6 +198,10 @@ check: all units tools
 bench: all $(BUILD)/tests/bench/load $(BUILD)/tests/bench/relay
 	tests/bench/run
 
+# Builds what it counts itself, with flags of its own.
+gate:
+	tests/bench/gate
+
 lint:
 	mandoc -Tlint -Wwarning man/minats.8
 	shellcheck -x packaging/bootstrap .ci/run tests/run tests/clients/install tests/*.sh \
@@ -263,6 +267,7 @@ help:
 	@echo 'run                build it and run it on port 4222'
 	@echo 'check              floors, unit tests, and every promise to a user (bats)'
 	@echo 'bench              compare it with nats-server, a table of medians'
+	@echo 'gate               fail if a message costs more instructions than it did'
 	@echo 'fuzz               every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'lint               man page and shell scripts'
 	@echo 'install, uninstall with PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
@@ -271,7 +276,7 @@ help:
 	@echo 'clean              remove $(BUILD)/'
 	@echo 'tests/run          the whole suite, as CI runs it'
 
-.PHONY: all units tools sources list-units run check bench fuzz lint install uninstall dist deb \
+.PHONY: all units tools sources list-units run check bench gate fuzz lint install uninstall dist deb \
 	clean help FORCE
 .DELETE_ON_ERROR:
 

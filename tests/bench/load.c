@@ -37,6 +37,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "subjects.h"
+
 enum {
 	BATCH_BYTES = 64 * 1024,	/* what a busy client writes at once */
 	READ_BYTES = 256 * 1024,
@@ -820,36 +822,6 @@ static void run_queue(struct load *load)
 
 /* ----------------------------------------------------------------------- subscriptions ---- */
 
-static uint64_t random_below(struct load *load, uint64_t limit)
-{
-	load->random ^= load->random << 13;
-	load->random ^= load->random >> 7;
-	load->random ^= load->random << 17;
-	return (load->random >> 11) % limit;
-}
-
-/*
- * Subscription i and a subject that it alone matches: its number s is its own, and stands scattered
- * over 40 plants of 50 lines. Every tenth has a wildcard, of four kinds in turn.
- */
-static void subject_of(uint64_t i, char subscribed[64], char published[64])
-{
-	unsigned s = (unsigned)(i * 7919 % 1000000);
-	unsigned place = (uint32_t)i * UINT32_C(2654435761) >> 8;
-	unsigned plant = place % 40, line = place / 40 % 50;
-	unsigned kind = i % 10 ? 0 : 1 + (unsigned)(i / 10 % 4);
-	char plain[48];
-
-	snprintf(plain, sizeof(plain), "plant%02u.line%02u.s%06u", plant, line, s);
-	snprintf(published, 64, "%s%s", plain, kind >= 3 ? ".value" : "");
-	if (kind == 1)
-		snprintf(subscribed, 64, "plant%02u.*.s%06u", plant, s);
-	else if (kind == 2)
-		snprintf(subscribed, 64, "*.line%02u.s%06u", line, s);
-	else
-		snprintf(subscribed, 64, "%s%s", plain, kind == 3 ? ".*" : kind == 4 ? ".>" : "");
-}
-
 static uint64_t sid_of(uint64_t i)
 {
 	return 100000 + i;
@@ -857,7 +829,7 @@ static uint64_t sid_of(uint64_t i)
 
 static void subscriptions_text(uint64_t begin, uint64_t end, struct text *text)
 {
-	char subscribed[64], published[64];
+	char subscribed[SUBJECT_ROOM], published[SUBJECT_ROOM];
 
 	for (uint64_t i = begin; i < end; i++) {
 		subject_of(i, subscribed, published);
@@ -869,12 +841,7 @@ static void unsubscriptions_text(struct load *load, struct text *text)
 {
 	uint64_t *order = must(calloc(load->subscriptions, sizeof(*order)));
 
-	for (uint64_t i = 0; i < load->subscriptions; i++) {
-		uint64_t j = random_below(load, i + 1);
-
-		order[i] = order[j];
-		order[j] = i;
-	}
+	shuffle(&load->random, order, load->subscriptions);
 	for (uint64_t i = 0; i < load->subscriptions; i++)
 		text_add(text, "UNSUB %" PRIu64 "\r\n", sid_of(order[i]));
 	free(order);
@@ -892,10 +859,10 @@ static void run_random(struct load *load)
 	struct text text = { 0 };
 	uint64_t picks = load->messages < load->subscriptions ? load->messages
 							      : load->subscriptions;
-	char subscribed[64], published[64];
+	char subscribed[SUBJECT_ROOM], published[SUBJECT_ROOM];
 
 	for (uint64_t n = 0; n < picks; n++) {
-		uint64_t i = random_below(load, load->subscriptions);
+		uint64_t i = random_below(&load->random, load->subscriptions);
 
 		subject_of(i, subscribed, published);
 		script_add(&stream.script, published, "", sid_of(i), load->size);
@@ -1277,7 +1244,7 @@ int main(int argc, char **argv)
 	struct load *load = must(calloc(1, sizeof(*load)));
 
 	load->host = "127.0.0.1";
-	load->random = UINT64_C(88172645463325252);	/* the same subjects for everybody */
+	load->random = RANDOM_SEED;
 	parse_options(load, argc, argv);
 	raise_file_limit();
 	load->epoll = epoll_create1(EPOLL_CLOEXEC);
