@@ -206,14 +206,15 @@ static void script_add(struct script *script, const char *subject, const char *r
 	batch->delivered_bytes += script->delivered.length - delivered;
 }
 
-/* As many equal messages as one batch holds. */
-static void script_repeat(struct script *script, const char *subject, size_t size)
+/* As many equal messages as one batch holds of what is sent: to a relay, of what is delivered. */
+static void script_repeat(struct script *script, const char *subject, size_t size, bool relay)
 {
+	const struct text *sent = relay ? &script->delivered : &script->published;
 	size_t length;
 
 	script_add(script, subject, "", 1, size);
-	length = script->published.length;
-	while (script->published.length + length <= BATCH_BYTES)
+	length = sent->length;
+	while (sent->length + length <= BATCH_BYTES)
 		script_add(script, subject, "", 1, size);
 	script->delivery_bytes = script->delivered.length / script->batches[0].messages;
 }
@@ -804,7 +805,7 @@ static void run_fan_out(struct load *load)
 {
 	struct stream stream = { .is_queue = false };
 
-	script_repeat(&stream.script, stream_subject, load->size);
+	script_repeat(&stream.script, stream_subject, load->size, load->relay);
 	if (load->relay)
 		script_for_relay(&stream.script);
 	stream_open(load, &stream, load->receivers, "SUB bench.stream.one 1\r\n");
@@ -815,7 +816,7 @@ static void run_queue(struct load *load)
 {
 	struct stream stream = { .is_queue = true };
 
-	script_repeat(&stream.script, stream_subject, load->size);
+	script_repeat(&stream.script, stream_subject, load->size, false);
 	stream_open(load, &stream, load->receivers, "SUB bench.stream.one workers 1\r\n");
 	stream_run(load, &stream);
 }
