@@ -19,6 +19,7 @@
  */
 #include <arpa/inet.h>
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -49,6 +50,9 @@ enum {
 	WARM_UP_REQUESTS = 500,
 	SUBSCRIPTIONS_PER_CLIENT = 20,	/* in the case "recovery" */
 	RECOVERY_MS = 10 * 1000,
+	FIRST_PINGS_MS = 3 * 1000,	/* servers measure the round trip of a new client */
+	WAKE_UPS_MS = 5 * 1000,
+	PICKS_MOST = 200000,		/* subjects picked at random, then again in that order */
 };
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -75,6 +79,7 @@ struct batch {
 struct script {
 	struct text published, delivered;
 	struct batch *batches;
+	size_t batch_bytes;	/* of one, at most; 0: each message is one */
 	size_t count, room;
 	size_t delivery_bytes;	/* length of each delivery; 0 where they differ */
 };
@@ -100,7 +105,7 @@ struct load {
 	clockid_t server_clock;
 	/* The case's own figures, or what the options say instead. */
 	uint64_t messages;
-	size_t size, receivers, subscriptions, window_bytes;
+	size_t size, receivers, subscriptions, window_bytes, batch_bytes, idle;
 	/* What the clock saw. */
 	uint64_t wall_begin, wall_ns, cpu_begin, cpu_ns, own_begin, own_ns, tick_begin;
 	uint64_t random;
@@ -192,7 +197,7 @@ static void script_add(struct script *script, const char *subject, const char *r
 	text_add_payload(&script->published, size);
 	text_add(&script->delivered, "MSG %s %" PRIu64 " %s%zu\r\n", subject, sid, reply, size);
 	text_add_payload(&script->delivered, size);
-	if (!batch || script->published.length - batch->begin > BATCH_BYTES) {
+	if (!batch || script->published.length - batch->begin > script->batch_bytes) {
 		if (script->count == script->room) {
 			script->room = script->room * 2 + 16;
 			script->batches = must(realloc(script->batches,
@@ -214,7 +219,7 @@ static void script_repeat(struct script *script, const char *subject, size_t siz
 
 	script_add(script, subject, "", 1, size);
 	length = sent->length;
-	while (sent->length + length <= BATCH_BYTES)
+	while (sent->length + length <= script->batch_bytes)
 		script_add(script, subject, "", 1, size);
 	script->delivery_bytes = script->delivered.length / script->batches[0].messages;
 }
@@ -717,10 +722,23 @@ static void watch(const struct load *load, struct conn *conn, uint32_t events)
 		die("epoll_ctl: %s", strerror(errno));
 }
 
+/* Clients that say nothing more, until we end. */
+static void idle_open(struct load *load)
+{
+	const struct timespec pause = { .tv_sec = FIRST_PINGS_MS / 1000 };
+	struct conn conn;
+
+	for (size_t i = 0; i < load->idle; i++)
+		client_open(load, &conn, load->relay ? load->pong_port : load->port, "");
+	if (load->idle > 0)
+		nanosleep(&pause, NULL);
+}
+
 /* Receivers hear one after the other; lines are what each says after CONNECT. */
 static void stream_open(struct load *load, struct stream *stream, size_t receivers,
 			const char *lines)
 {
+	idle_open(load);
 	stream->receiver_count = receivers;
 	stream->receivers = must(calloc(receivers + 1, sizeof(*stream->receivers)));
 	for (size_t i = 0; i < receivers; i++) {
@@ -803,7 +821,7 @@ static const char stream_subject[] = "bench.stream.one";
 
 static void run_fan_out(struct load *load)
 {
-	struct stream stream = { .is_queue = false };
+	struct stream stream = { .script.batch_bytes = load->batch_bytes };
 
 	script_repeat(&stream.script, stream_subject, load->size, load->relay);
 	if (load->relay)
@@ -814,7 +832,7 @@ static void run_fan_out(struct load *load)
 
 static void run_queue(struct load *load)
 {
-	struct stream stream = { .is_queue = true };
+	struct stream stream = { .script.batch_bytes = load->batch_bytes, .is_queue = true };
 
 	script_repeat(&stream.script, stream_subject, load->size, false);
 	stream_open(load, &stream, load->receivers, "SUB bench.stream.one workers 1\r\n");
@@ -856,10 +874,9 @@ static void conn_say_text(struct load *load, struct conn *conn, const struct tex
 
 static void run_random(struct load *load)
 {
-	struct stream stream = { .is_queue = false };
+	struct stream stream = { .script.batch_bytes = load->batch_bytes };
 	struct text text = { 0 };
-	uint64_t picks = load->messages < load->subscriptions ? load->messages
-							      : load->subscriptions;
+	uint64_t picks = load->messages < PICKS_MOST ? load->messages : PICKS_MOST;
 	char subscribed[SUBJECT_ROOM], published[SUBJECT_ROOM];
 
 	for (uint64_t n = 0; n < picks; n++) {
@@ -1061,6 +1078,55 @@ static void run_base_memory(struct load *load)
 	print_end();
 }
 
+/* How often its threads have been switched to. */
+static uint64_t switches_now(const struct load *load)
+{
+	char path[64], line[256];
+	uint64_t sum = 0, count;
+	struct dirent *entry;
+	DIR *tasks;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)load->pid);
+	tasks = opendir(path);
+	if (!tasks)
+		die("%s: %s", path, strerror(errno));
+	while ((entry = readdir(tasks))) {
+		FILE *file;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/task/%.20s/status", (int)load->pid,
+			 entry->d_name);
+		file = fopen(path, "re");
+		while (file && fgets(line, sizeof(line), file))
+			if (sscanf(line, "voluntary_ctxt_switches: %" SCNu64, &count) == 1 ||
+			    sscanf(line, "nonvoluntary_ctxt_switches: %" SCNu64, &count) == 1)
+				sum += count;
+		if (file)
+			fclose(file);
+	}
+	closedir(tasks);
+	return sum;
+}
+
+/* While nobody asks anything of it. */
+static void print_wake_ups(const struct load *load)
+{
+	const struct timespec pause = { .tv_sec = WAKE_UPS_MS / 1000 };
+	uint64_t before = switches_now(load);
+
+	nanosleep(&pause, NULL);
+	printf(",\"wake_ups\":%" PRIu64, switches_now(load) - before);
+}
+
+static void run_wake_ups(struct load *load)
+{
+	memory_at_rest(load, "Pss");
+	print_begin(load);
+	print_wake_ups(load);
+	print_end();
+}
+
 /* What is left of a crowd some time after it has gone. */
 static void run_recovery(struct load *load)
 {
@@ -1085,6 +1151,7 @@ static void run_recovery(struct load *load)
 	printf(",\"connections\":%" PRIu64, load->messages);
 	print_bytes("crowd_bytes", base, crowd, 1);
 	print_bytes("left_bytes", base, memory_now(load, "Pss"), 1);
+	print_wake_ups(load);
 	print_end();
 	free(conns);
 }
@@ -1116,6 +1183,8 @@ static const struct bench_case cases[] = {
 	{ "base-memory", "private dirty memory of a fresh server", run_base_memory, 0, 0, 0, 0 },
 	{ "recovery", "memory 10 s after 10,000 clients, 200,000 subscriptions", run_recovery,
 	  10000, 0, 0, 0 },
+	{ "wake-ups", "switches to the server's threads in 5 s without a client", run_wake_ups,
+	  0, 0, 0, 0 },
 };
 
 static void usage(FILE *to)
@@ -1126,8 +1195,10 @@ static void usage(FILE *to)
 	      "  --messages N            how many messages, requests or connections\n"
 	      "  --size BYTES            length of the payload\n"
 	      "  --receivers N           how many receive\n"
-	      "  --subscriptions N       how many subscriptions, at most 900000\n"
-	      "  --window BYTES          most bytes under way to one receiver\n\n"
+	      "  --subscriptions N       how many subscriptions, at most 1000000\n"
+	      "  --window BYTES          most bytes under way to one receiver\n"
+	      "  --batch BYTES           most bytes written at once (65536)\n"
+	      "  --idle N                clients beside, which say nothing\n\n"
 	      "Cases, with the default of --messages:\n\n", to);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		fprintf(to, "  %-22s %8" PRIu64 "  %s\n", cases[i].name, cases[i].messages,
@@ -1186,15 +1257,19 @@ static void set_option(struct load *load, const char *name, const char *value)
 	else if (strcmp(name, "receivers") == 0)
 		load->receivers = number(name, value, 0, 60000);
 	else if (strcmp(name, "subscriptions") == 0)
-		load->subscriptions = number(name, value, 1, 900000);
+		load->subscriptions = number(name, value, 1, SUBJECTS_MOST);
 	else if (strcmp(name, "window") == 0)
 		load->window_bytes = number(name, value, 1, 48 << 20);
+	else if (strcmp(name, "batch") == 0)
+		load->batch_bytes = number(name, value, 1, 1 << 20);
+	else if (strcmp(name, "idle") == 0)
+		load->idle = number(name, value, 0, 60000);
 }
 
 static void parse_options(struct load *load, int argc, char **argv)
 {
 	static const struct option options[] = {
-			{ "host", required_argument, NULL, 'o' },
+		{ "host", required_argument, NULL, 'o' },
 		{ "port", required_argument, NULL, 'o' },
 		{ "pid", required_argument, NULL, 'o' },
 		{ "relay", required_argument, NULL, 'o' },
@@ -1203,6 +1278,8 @@ static void parse_options(struct load *load, int argc, char **argv)
 		{ "receivers", required_argument, NULL, 'o' },
 		{ "subscriptions", required_argument, NULL, 'o' },
 		{ "window", required_argument, NULL, 'o' },
+		{ "batch", required_argument, NULL, 'o' },
+		{ "idle", required_argument, NULL, 'o' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -1246,6 +1323,7 @@ int main(int argc, char **argv)
 
 	load->host = "127.0.0.1";
 	load->random = RANDOM_SEED;
+	load->batch_bytes = BATCH_BYTES;
 	parse_options(load, argc, argv);
 	raise_file_limit();
 	load->epoll = epoll_create1(EPOLL_CLOEXEC);
