@@ -198,6 +198,9 @@ check: all units tools
 bench: all $(BUILD)/tests/bench/load $(BUILD)/tests/bench/relay
 	tests/bench/run
 
+bench-growth: all $(BUILD)/tests/bench/load $(BUILD)/tests/bench/relay
+	tests/bench/growth
+
 # Builds what it counts itself, with flags of its own.
 gate:
 	tests/bench/gate
@@ -266,7 +269,8 @@ help:
 	@echo 'all (the default)  build $(BUILD)/minats'
 	@echo 'run                build it and run it on port 4222'
 	@echo 'check              floors, unit tests, and every promise to a user (bats)'
-	@echo 'bench              compare it with nats-server, a table of medians'
+	@echo 'bench              compare it with nats-server and a relay: medians, targets'
+	@echo 'bench-growth       curves: many subscriptions, receivers, connections'
 	@echo 'gate               fail if a message costs more instructions than it did'
 	@echo 'fuzz               every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'lint               man page and shell scripts'
@@ -276,8 +280,8 @@ help:
 	@echo 'clean              remove $(BUILD)/'
 	@echo 'tests/run          the whole suite, as CI runs it'
 
-.PHONY: all units tools sources list-units run check bench gate fuzz lint install uninstall dist deb \
-	clean help FORCE
+.PHONY: all units tools sources list-units run check bench bench-growth gate fuzz lint install \
+	uninstall dist deb clean help FORCE
 .DELETE_ON_ERROR:
 
 -include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*/*.d $(BUILD)/tests/versions/*/*.d)

@@ -548,6 +548,8 @@ static void client_open(struct load *load, struct conn *conn, unsigned port, con
 	conn_say(conn, CONNECT);
 	conn_say(conn, lines);
 	conn_sync(load, conn);
+	/* Behind the first PONG comes another INFO, perhaps late: not among messages. */
+	conn_sync(load, conn);
 }
 
 /* ----------------------------------------------------------------------------- results ---- */
