@@ -1135,6 +1135,7 @@ static void run_recovery(struct load *load)
 	const struct timespec pause = { .tv_sec = RECOVERY_MS / 1000 };
 	struct conn *conns = must(calloc(load->messages, sizeof(*conns)));
 	uint64_t base = memory_at_rest(load, "Pss"), crowd;
+	uint64_t dirty = memory_now(load, "Private_Dirty");
 
 	for (uint64_t i = 0; i < load->messages; i++) {
 		struct text text = { 0 };
@@ -1153,6 +1154,7 @@ static void run_recovery(struct load *load)
 	printf(",\"connections\":%" PRIu64, load->messages);
 	print_bytes("crowd_bytes", base, crowd, 1);
 	print_bytes("left_bytes", base, memory_now(load, "Pss"), 1);
+	print_bytes("left_private_bytes", dirty, memory_now(load, "Private_Dirty"), 1);
 	print_wake_ups(load);
 	print_end();
 	free(conns);

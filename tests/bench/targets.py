@@ -55,7 +55,7 @@ def format_number(value):
 
 def format_ratio(value):
     """As 1/5.2 or 2.31 x, as the targets are written."""
-    if value is None:
+    if value is None or value <= 0:
         return "-"
     return f"1/{1 / value:.2f}" if 0 < value < 1 else f"{value:.2f} x"
 
