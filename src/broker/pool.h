@@ -33,7 +33,7 @@ struct payload {
 	uint32_t refs;
 	uint32_t capacity;
 	uint32_t number; /* in a saved state (broker/state.h); 0: none yet */
-	uint32_t saved;  /* bytes that are in that state */
+	uint32_t filled; /* bytes that mean something, from the first on */
 	char bytes[];
 };
 

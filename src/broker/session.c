@@ -503,6 +503,7 @@ static enum step finish_inbound(struct session *session)
 	bool is_read;
 
 	session->inbound = NULL;
+	payload->filled = session->inbound_length;
 	is_read = parser_read_again((enum verb)session->inbound_verb, line, &op);
 	assert(is_read);
 	(void)is_read;

@@ -100,20 +100,12 @@ static int save_shared(const struct chunk *chunk, struct state_payloads *payload
 	size_t start;
 
 	if (!payload->number) {
-		/* Few look at what is behind the end of the first who waits for it. */
-		struct slice bytes = {payload->bytes, chunk->payload_end};
+		struct slice bytes = {payload->bytes, payload->filled};
 		int error = payloads->keep(payloads, bytes);
 
 		if (error < 0)
 			return error;
 		payload->number = ++payloads->count;
-		payload->saved = chunk->payload_end;
-	}
-	if (chunk->payload_end > payload->saved) {
-		tags_put(writer, SESSION_PENDING,
-			 (struct slice){payload->bytes + chunk->payload_start,
-					chunk->payload_end - chunk->payload_start});
-		return 0;
 	}
 	start = tags_begin(writer, SESSION_SHARED);
 	tags_put_number(writer, SHARED_NUMBER, payload->number);

@@ -24,7 +24,7 @@ struct log;
 struct listener;
 
 enum {
-	SERVER_READ_BYTES = 65536,
+	SERVER_READ_BYTES = 262144,
 	SERVER_ID = 56, /* characters; like a public key of nats-server's kind */
 };
 
