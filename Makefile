@@ -40,7 +40,7 @@ BROKER = outbox pool router session state sub trie
 OS = accept_$(ACCEPT) address clock closer credentials_$(CREDENTIALS) file listener log log_lines \
 	$(LOG_$(SUPERVISOR)) loop memory_$(MEMORY) parcel_$(PARCEL) poller_$(POLLER) random signals \
 	stream_plain supervisor_$(SUPERVISOR) trial units_$(SUPERVISOR)
-SERVER = client client_log client_state files handover handover_pack handover_unpack idle \
+SERVER = client client_log client_state config config_parse files handover handover_pack handover_unpack idle \
 	lame_duck options reload sandbox server sockets status upgrade verdict
 SOURCES = src/main.c $(BASE:%=src/base/%.c) $(PROTO:%=src/proto/%.c) \
 	$(BROKER:%=src/broker/%.c) $(OS:%=src/os/%.c) $(SERVER:%=src/server/%.c)
@@ -48,7 +48,7 @@ OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 
 # A unit test, and the modules it needs: all that its module depends on.
 UNITS = buf map tags subject utf8 fault parser writer handshake pool outbox trie router session \
-	state loop address options log verdict status $(UNITS_$(SUPERVISOR)) \
+	state loop address options config log verdict status $(UNITS_$(SUPERVISOR)) \
 	$(UNITS_$(PARCEL))
 UNITS_linux = handover
 UNITS_systemd = units
@@ -71,6 +71,7 @@ UNIT_state = $(UNIT_session)
 UNIT_loop = os/loop os/poller_$(POLLER) os/clock
 UNIT_address = os/address os/credentials_$(CREDENTIALS)
 UNIT_options = server/options os/address proto/utf8
+UNIT_config = server/config server/config_parse base/buf
 UNIT_log = os/log os/log_lines os/clock
 # The whole broker, with a clock of the test's own.
 UNIT_handover = $(filter-out main os/clock,$(SOURCES:src/%.c=%))
@@ -121,9 +122,10 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 $(BUILD)/tests/bench/path: $(UNIT_session:%=$(BUILD)/src/%.o)
 
 # Fuzzers, by clang's libFuzzer; the corpus is in tests/fuzz/corpus.
-FUZZERS = parser connect trie broker state
+FUZZERS = parser connect config trie broker state
 FUZZ_parser = $(UNIT_parser) proto/fault
 FUZZ_connect = $(UNIT_handshake)
+FUZZ_config = $(UNIT_config)
 FUZZ_trie = $(UNIT_trie)
 FUZZ_broker = $(UNIT_session)
 FUZZ_state = $(UNIT_state)
