@@ -40,8 +40,8 @@ BROKER = outbox pool router session state sub trie
 OS = accept_$(ACCEPT) address clock closer credentials_$(CREDENTIALS) file listener log log_lines \
 	$(LOG_$(SUPERVISOR)) loop memory_$(MEMORY) parcel_$(PARCEL) poller_$(POLLER) random signals \
 	stream_plain supervisor_$(SUPERVISOR) trial units_$(SUPERVISOR)
-SERVER = client client_log client_state config config_parse files handover handover_pack handover_unpack idle \
-	lame_duck options reload sandbox server sockets status upgrade verdict
+SERVER = client client_log client_state config config_file config_options config_parse files handover handover_pack handover_unpack idle \
+	lame_duck logging options reload sandbox server settings sockets status upgrade verdict
 SOURCES = src/main.c $(BASE:%=src/base/%.c) $(PROTO:%=src/proto/%.c) \
 	$(BROKER:%=src/broker/%.c) $(OS:%=src/os/%.c) $(SERVER:%=src/server/%.c)
 OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)

@@ -46,9 +46,8 @@ static int make_id(struct server *server)
 	return error;
 }
 
-static int init_info(struct server *server)
+static int print_info(const struct server *server, const struct options *options, struct buf *text)
 {
-	const struct options *options = server->options;
 	struct info info = {
 		.server_id = server->id,
 		.server_name = options->name ? options->name : server->id,
@@ -57,17 +56,22 @@ static int init_info(struct server *server)
 		.max_payload = (uint32_t)options->max_payload,
 	};
 
+	return handshake_info_common(text, &info);
+}
+
+static void take_advertised(struct server *server, const struct options *options)
+{
+	server->advertised_host = NULL;
+	server->advertised_port = 0;
+	server->advertised_text[0] = '\0';
 	if (options->client_advertise &&
 	    address_split(options->client_advertise, server->advertised_text,
 			  &server->advertised_port))
 		server->advertised_host = server->advertised_text;
-	return handshake_info_common(&server->info, &info);
 }
 
-static void init_limits(struct server *server)
+static void take_limits(struct server *server, const struct options *options)
 {
-	const struct options *options = server->options;
-
 	server->max_connections = (uint64_t)options->max_connections;
 	server->limits = (struct limits){
 		.max_payload = (uint32_t)options->max_payload,
@@ -151,7 +155,8 @@ int server_init(struct server *server, const struct options *options, struct log
 	upgrade_init(&server->upgrade);
 	server->started = (uint64_t)time(NULL);
 	idle_init(&server->idle);
-	init_limits(server);
+	take_limits(server, options);
+	take_advertised(server, options);
 	pool_init(&server->pool, (size_t)options->max_pending);
 	error = random_fill(seeds, sizeof(seeds));
 	router_init(&server->router, &server->pool, seeds);
@@ -423,10 +428,9 @@ static void log_identity(const struct server *server)
 
 int server_start(struct server *server)
 {
-	int error = init_info(server);
+	int error = print_info(server, server->options, &server->info);
 
 	log_identity(server);
-
 	for (struct list *at = server->listeners.next; at != &server->listeners && error == 0;
 	     at = at->next)
 		error = listener_arm(container_of(at, struct listener, link));
@@ -437,6 +441,42 @@ int server_start(struct server *server)
 	status_plan(server);
 	idle_plan(server);
 	log_write(server->log, LOG_LEVEL_INFO, LOG_EVENT(EVENT_READY), "Server is ready");
+	return 0;
+}
+
+/* Those who came last go. */
+static void close_surplus(struct server *server)
+{
+	struct list *at = server->clients.previous;
+
+	while (at != &server->clients && server->connections > server->max_connections) {
+		struct client *client = container_of(at, struct client, link);
+
+		at = at->previous;
+		if (client->state == CLIENT_OPEN)
+			client_refuse(client, FAULT_MAX_CONNECTIONS);
+	}
+}
+
+int server_take_options(struct server *server, const struct options *options)
+{
+	struct buf info = {0};
+	int error = print_info(server, options, &info);
+
+	if (error < 0) {
+		buf_fini(&info);
+		return error;
+	}
+	buf_fini(&server->info);
+	server->info = info;
+	server->options = options;
+	take_limits(server, options);
+	take_advertised(server, options);
+	pool_limit(&server->pool, (size_t)options->max_pending);
+	server->router.trace = options->trace ? &server->trace : NULL;
+	fit_descriptors(server);
+	close_surplus(server);
+	idle_begin_anew(server);
 	return 0;
 }
 
