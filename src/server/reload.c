@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "os/listener.h"
 #include "os/log.h"
@@ -47,7 +48,7 @@ static bool is_same(const char *one, const char *other)
 	return one == other || (one && other && strcmp(one, other) == 0);
 }
 
-/* Those that are elsewhere now. On a failure those that there were stay the only ones. */
+/* Those that are elsewhere now; on a failure nothing stays there. */
 static int write_files(const struct server *server, const struct options *to, struct buf *why)
 {
 	const struct options *from = server->options;
@@ -56,7 +57,11 @@ static int write_files(const struct server *server, const struct options *to, st
 	if (is_same(from->pid_file, to->pid_file) &&
 	    is_same(from->ports_file_dir, to->ports_file_dir))
 		return 0;
-	return files_write(server, to, problem) ? refuse(why, problem) : 0;
+	if (files_write(server, to, problem) == 0)
+		return 0;
+	if (to->pid_file && !is_same(from->pid_file, to->pid_file))
+		unlink(to->pid_file);
+	return refuse(why, problem);
 }
 
 /* From here on nothing can go wrong any more. */
