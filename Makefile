@@ -4,6 +4,7 @@
 CC ?= cc
 CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
 DESTDIR ?=
 BUILD ?= build
 # systemd | none: who hands over sockets and watches; "none" needs no libsystemd at all.
@@ -87,10 +88,14 @@ UNIT_DIR_systemd = $(shell $(PKG_CONFIG) --variable=systemdsystemunitdir systemd
 SYSTEM_UNIT_DIR ?= $(or $(UNIT_DIR_systemd),/lib/systemd/system)
 SYSUSERS_DIR_systemd = $(shell $(PKG_CONFIG) --variable=sysusersdir systemd)
 SYSUSERS_DIR ?= $(or $(SYSUSERS_DIR_systemd),/usr/lib/sysusers.d)
+TMPFILES_DIR_systemd = $(shell $(PKG_CONFIG) --variable=tmpfilesdir systemd)
+TMPFILES_DIR ?= $(or $(TMPFILES_DIR_systemd),/usr/lib/tmpfiles.d)
 CATALOG_DIR_systemd = $(shell $(PKG_CONFIG) --variable=catalogdir systemd)
 CATALOG_DIR ?= $(or $(CATALOG_DIR_systemd),/usr/lib/systemd/catalog)
 BINDIR = $(PREFIX)/bin
+MAN5DIR = $(PREFIX)/share/man/man5
 MAN8DIR = $(PREFIX)/share/man/man8
+CONFDIR = $(SYSCONFDIR)/minats
 
 all: $(BUILD)/minats
 
@@ -201,25 +206,37 @@ bench: all $(BUILD)/tests/bench/load $(BUILD)/tests/bench/relay
 	tests/bench/run
 
 lint:
-	mandoc -Tlint -Wwarning man/minats.8
+	mandoc -Tlint -Wwarning man/minats.8 man/minats.conf.5
 	shellcheck -x packaging/bootstrap .ci/run tests/run tests/clients/install tests/*.sh \
 		tests/*.bash tests/*/*.bash packaging/debian/tests/socket packaging/arch/PKGBUILD
 
 install: all
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MAN8DIR)
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MAN8DIR) $(DESTDIR)$(MAN5DIR) $(DESTDIR)$(CONFDIR)
 	install -m755 $(BUILD)/minats $(DESTDIR)$(BINDIR)/minats
 	install -m644 man/minats.8 $(DESTDIR)$(MAN8DIR)/minats.8
+	install -m644 man/minats.conf.5 $(DESTDIR)$(MAN5DIR)/minats.conf.5
+	[ -e $(DESTDIR)$(CONFDIR)/minats.conf ] || \
+		install -m644 systemd/minats.conf.example $(DESTDIR)$(CONFDIR)/minats.conf
 ifeq ($(SUPERVISOR),systemd)
-	install -d $(DESTDIR)$(SYSTEM_UNIT_DIR) $(DESTDIR)$(SYSUSERS_DIR) $(DESTDIR)$(CATALOG_DIR)
+	install -d $(DESTDIR)$(SYSTEM_UNIT_DIR) $(DESTDIR)$(SYSUSERS_DIR) \
+		$(DESTDIR)$(TMPFILES_DIR) $(DESTDIR)$(CATALOG_DIR)
 	install -m644 systemd/minats.socket $(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.socket
-	sed 's|@BINDIR@|$(BINDIR)|' systemd/minats.service.in > $(BUILD)/minats.service
+	sed 's|@BINDIR@|$(BINDIR)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' systemd/minats.service.in > $(BUILD)/minats.service
 	install -m644 $(BUILD)/minats.service $(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.service
 	install -m644 systemd/minats.sysusers $(DESTDIR)$(SYSUSERS_DIR)/minats.conf
+	sed 's|/etc|$(SYSCONFDIR)|' systemd/minats.tmpfiles > $(BUILD)/minats.tmpfiles
+	install -m644 $(BUILD)/minats.tmpfiles $(DESTDIR)$(TMPFILES_DIR)/minats.conf
 	install -m644 systemd/minats.catalog $(DESTDIR)$(CATALOG_DIR)/minats.catalog
 endif
 
+# A configuration that somebody has changed stays.
 uninstall:
+	! cmp -s systemd/minats.conf.example $(DESTDIR)$(CONFDIR)/minats.conf || \
+		rm -f $(DESTDIR)$(CONFDIR)/minats.conf
+	rmdir $(DESTDIR)$(CONFDIR) 2>/dev/null || true
 	rm -f $(DESTDIR)$(BINDIR)/minats $(DESTDIR)$(MAN8DIR)/minats.8 \
+		$(DESTDIR)$(MAN5DIR)/minats.conf.5 \
+		$(DESTDIR)$(TMPFILES_DIR)/minats.conf \
 		$(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.socket \
 		$(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.service \
 		$(DESTDIR)$(SYSUSERS_DIR)/minats.conf \
