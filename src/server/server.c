@@ -82,8 +82,8 @@ static void take_limits(struct server *server, const struct options *options)
 	};
 }
 
-/* As many descriptors as the machine allows, and no more clients than that. */
-static void fit_descriptors(struct server *server)
+/* As many descriptors as the machine allows, and no more clients than that: `told` if it was before. */
+static void fit_descriptors(struct server *server, uint64_t told)
 {
 	struct rlimit limit;
 	uint64_t most, kept;
@@ -103,6 +103,8 @@ static void fit_descriptors(struct server *server)
 	if (limit.rlim_cur == RLIM_INFINITY || server->max_connections + kept <= most)
 		return;
 	server->max_connections = most > kept ? most - kept : 1;
+	if (server->max_connections == told)
+		return;
 	log_write(server->log, LOG_LEVEL_INFO,
 		  &(struct log_fields){.event = EVENT_CONNECTIONS_LOWERED,
 				       .count = server->max_connections},
@@ -174,7 +176,7 @@ int server_init(struct server *server, const struct options *options, struct log
 	if (error < 0)
 		snprintf(why, 256, "cannot start: %s", strerror(-error));
 	else
-		fit_descriptors(server);
+		fit_descriptors(server, 0);
 	return error;
 }
 
@@ -460,6 +462,7 @@ static void close_surplus(struct server *server)
 
 int server_take_options(struct server *server, const struct options *options)
 {
+	uint64_t connections = server->max_connections;
 	struct buf info = {0};
 	int error = print_info(server, options, &info);
 
@@ -474,7 +477,7 @@ int server_take_options(struct server *server, const struct options *options)
 	take_advertised(server, options);
 	pool_limit(&server->pool, (size_t)options->max_pending);
 	server->router.trace = options->trace ? &server->trace : NULL;
-	fit_descriptors(server);
+	fit_descriptors(server, connections);
 	close_surplus(server);
 	idle_begin_anew(server);
 	return 0;
