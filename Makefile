@@ -35,9 +35,9 @@ LOG_none = log_journal_none
 
 # The house, floor by floor; src/main.c has the map.
 BASE = buf map tags
-PROTO = fault handshake parser subject utf8 writer
+PROTO = fault handshake nkey parser subject utf8 writer
 BROKER = outbox pool router session state sub trie
-OS = accept_$(ACCEPT) address clock closer credentials_$(CREDENTIALS) file listener log log_lines \
+OS = accept_$(ACCEPT) address clock closer credentials_$(CREDENTIALS) crypto file listener log log_lines \
 	$(LOG_$(SUPERVISOR)) loop memory_$(MEMORY) parcel_$(PARCEL) poller_$(POLLER) random signals \
 	stream_plain supervisor_$(SUPERVISOR) trial units_$(SUPERVISOR)
 SERVER = client client_log client_state files handover handover_pack handover_unpack idle \
@@ -47,7 +47,7 @@ SOURCES = src/main.c $(BASE:%=src/base/%.c) $(PROTO:%=src/proto/%.c) \
 OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 
 # A unit test, and the modules it needs: all that its module depends on.
-UNITS = buf map tags subject utf8 fault parser writer handshake pool outbox trie router session \
+UNITS = buf map tags subject utf8 nkey crypto fault parser writer handshake pool outbox trie router session \
 	state loop address options log verdict status $(UNITS_$(SUPERVISOR)) \
 	$(UNITS_$(PARCEL))
 UNITS_linux = handover
@@ -57,6 +57,8 @@ UNIT_map = base/map
 UNIT_tags = base/tags base/buf
 UNIT_subject = proto/subject
 UNIT_utf8 = proto/utf8
+UNIT_nkey = proto/nkey
+UNIT_crypto = os/crypto
 UNIT_fault = proto/fault
 UNIT_parser = proto/parser
 UNIT_writer = proto/writer proto/utf8 base/buf
@@ -80,7 +82,9 @@ UNIT_units = os/units_systemd $(UNIT_loop)
 
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(WERROR) $(HARDENING) -Isrc -MMD -MP \
 	$(PACKAGE_CFLAGS) $(CPPFLAGS) $(CFLAGS)
-ALL_LIBS = $(PACKAGE_LIBS) -pthread $(LDLIBS)
+# Where dlopen(3) is the C library's own there is an empty libdl, or none.
+LIBDL ?= -ldl
+ALL_LIBS = $(PACKAGE_LIBS) -pthread $(LIBDL) $(LDLIBS)
 
 UNIT_DIR_systemd = $(shell $(PKG_CONFIG) --variable=systemdsystemunitdir systemd)
 SYSTEM_UNIT_DIR ?= $(or $(UNIT_DIR_systemd),/lib/systemd/system)
@@ -121,9 +125,10 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 $(BUILD)/tests/bench/path: $(UNIT_session:%=$(BUILD)/src/%.o)
 
 # Fuzzers, by clang's libFuzzer; the corpus is in tests/fuzz/corpus.
-FUZZERS = parser connect trie broker state
+FUZZERS = parser connect nkey trie broker state
 FUZZ_parser = $(UNIT_parser) proto/fault
 FUZZ_connect = $(UNIT_handshake)
+FUZZ_nkey = $(UNIT_nkey)
 FUZZ_trie = $(UNIT_trie)
 FUZZ_broker = $(UNIT_session)
 FUZZ_state = $(UNIT_state)

@@ -55,6 +55,7 @@ sys/epoll os/poller_epoll\.c
 sys/signalfd os/poller_epoll\.c
 sys/event os/poller_kqueue\.c
 pthread os/(log|closer)\.c
+dlfcn os/crypto\.c
 OWNERS
 }
 
