@@ -15,6 +15,7 @@
 #include "base/map.h"
 #include "base/slice.h"
 
+struct claim;  /* proto/handshake.h */
 struct permit; /* broker/permit.h */
 
 enum { AUTH_TIMEOUT_MS = 2000, AUTH_KEY_BYTES = 32 };
@@ -89,6 +90,32 @@ struct auth {
 	uint64_t hash_key;
 };
 
+/* What is known of a client beside what it says: by whom it may be a user that needs no secret. */
+struct auth_origin {
+	bool is_local;     /* the kernel knows who is there: */
+	uint32_t uid;
+	uint32_t gid;
+	const char *unit;  /* NULL: none, */
+	bool unit_pending; /* or it is not known yet */
+	uint8_t connection; /* one of auth_connection */
+};
+
+enum auth_verdict {
+	AUTH_ACCEPT,
+	AUTH_REFUSE,
+	AUTH_ASK_HASH,      /* accept if `given` is what was hashed to `secret` */
+	AUTH_ASK_SIGNATURE, /* accept if the user's key has signed the nonce */
+	AUTH_ASK_UNIT,      /* decide again when the unit of the client is known */
+};
+
+struct auth_decision {
+	enum auth_verdict verdict;
+	const struct auth_user *user;
+	bool by_default;    /* no credentials were needed */
+	const char *given;  /* of the claim */
+	const char *secret; /* of the user */
+};
+
 /* The answers of what builds it, beside 0 and -ENOMEM. */
 enum auth_answer {
 	AUTH_OK = 0,
@@ -118,3 +145,19 @@ int auth_set_no_auth_user(struct auth *auth, struct slice name);
 const struct auth_user *auth_find_user(const struct auth *auth, struct slice name);
 const struct auth_user *auth_find_nkey(const struct auth *auth, struct slice nkey);
 const struct auth_user *auth_find_id(const struct auth *auth, struct slice id);
+
+/* Who is that? (PROTOCOL 10.1) All in the answer is borrowed from the auth and the claim. */
+struct auth_decision auth_decide(const struct auth *auth, const struct claim *claim,
+				 const struct auth_origin *origin);
+
+/* May this user come from there? AUTH_ACCEPT, AUTH_REFUSE or AUTH_ASK_UNIT. */
+enum auth_verdict auth_admits(const struct auth_user *user, const struct auth_origin *origin);
+
+/*
+ * Tells whether a user's secret is still the same: 16 bits of a hash of it. So little stays
+ * useless for guessing passwords, wherever it is kept.
+ */
+uint16_t auth_stamp(const struct auth_user *user, uint64_t salt);
+
+/* Is this text what bcrypt makes of a secret, by its beginning? (10.2) */
+bool auth_is_bcrypt(struct slice secret);
