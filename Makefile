@@ -51,7 +51,7 @@ OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 UNITS = buf map tags subject utf8 nkey crypto auth turnstile fault parser writer handshake pool outbox trie router session \
 	state loop address options log verdict status $(UNITS_$(SUPERVISOR)) \
 	$(UNITS_$(PARCEL))
-UNITS_linux = handover
+UNITS_linux = handover access
 UNITS_systemd = units
 UNIT_buf = base/buf
 UNIT_map = base/map
@@ -79,6 +79,7 @@ UNIT_options = server/options os/address os/secret base/buf proto/utf8 $(UNIT_au
 UNIT_log = os/log os/log_lines os/clock
 # The whole broker, with a clock of the test's own.
 UNIT_handover = $(filter-out main os/clock,$(SOURCES:src/%.c=%))
+UNIT_access = $(filter-out main,$(SOURCES:src/%.c=%))
 UNIT_verdict = server/verdict os/file os/clock base/buf
 UNIT_status = server/status server/accounts os/random $(sort $(UNIT_options) $(UNIT_router) $(UNIT_loop))
 UNIT_units = os/units_systemd $(UNIT_loop)

@@ -317,6 +317,15 @@ struct access_binding access_binding_of(const struct client *client)
 	};
 }
 
+bool access_holds_secret(const struct client *client)
+{
+	const struct session *session = &client->session;
+
+	return session->is_guarded && client->state == CLIENT_OPEN &&
+	       (client->access.is_waiting ||
+		(session->parser.state != 0 && session->parser.verb == VERB_CONNECT));
+}
+
 static bool is_in(const struct access_binding *before, const struct auth_user *user)
 {
 	const char *account = user ? user->account : AUTH_GLOBAL_ACCOUNT;
@@ -371,11 +380,8 @@ enum fault access_apply(struct client *client, const struct access_binding *befo
 	return FAULT_NONE;
 }
 
-/* The old auth is still there: what binds the client is of it. */
-static void apply_anew(struct client *client, const struct access_binding *before)
+void access_part(struct client *client, enum fault fault)
 {
-	enum fault fault = access_apply(client, before);
-
 	if (fault == FAULT_AUTHORIZATION)
 		client_refuse(client, fault);
 	else if (fault != FAULT_NONE)
@@ -400,6 +406,7 @@ int access_replace(struct server *server, struct auth *auth, char why[ACCESS_WHY
 		snprintf(why, ACCESS_WHY, "out of memory");
 		return 1;
 	}
+	/* What binds the clients is of the one before. */
 	access->auth = auth;
 	if (auth->has_plain_secrets || auth->needs_crypt)
 		process_forbid_dumps();
@@ -411,7 +418,7 @@ int access_replace(struct server *server, struct auth *auth, char why[ACCESS_WHY
 		if (client->state != CLIENT_OPEN)
 			continue;
 		binding = access_binding_of(client);
-		apply_anew(client, &binding);
+		access_part(client, access_apply(client, &binding));
 	}
 	accounts_settle(server);
 	auth_free(before);

@@ -70,8 +70,17 @@ int access_replace(struct server *server, struct auth *auth, char why[ACCESS_WHY
  */
 enum fault access_apply(struct client *client, const struct access_binding *before);
 
+/* The rest of that: FAULT_NONE: he stays. */
+void access_part(struct client *client, enum fault fault);
+
 /* How he is bound now. Borrowed from his user. */
 struct access_binding access_binding_of(const struct client *client);
+
+/*
+ * Has it said something that proves who it is, and that is not yet dealt with? Then it is not handed
+ * over: no secret leaves this process.
+ */
+bool access_holds_secret(const struct client *client);
 
 /* Somebody new: before INFO. */
 void access_greet(struct client *client);
