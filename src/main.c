@@ -5,16 +5,18 @@
  *   main.c    settings → log → sockets → server
  *   server/   a client is a connected socket; the server owns the loop, the router and the clients.
  *             settings are options over a config: config_file, config_parse, config_options.
- *             sockets, sandbox, files: how it begins; status, events, logging, client_log: what
- *             it tells; reload, verdict; lame_duck, idle: how it ends; handover, client_state,
+ *             access, turnstile, accounts: who comes in, and where to; sockets, sandbox, files: how
+ *             it begins; status, events, logging, client_log: what it tells; reload, verdict;
+ *             lame_duck, idle: how it ends; handover, client_state,
  *             upgrade: how another process goes on with its clients
  *   broker/   a session is one client's conversation; router, trie, sub and outbox carry a message
- *             from its publisher to its receivers, in a pool's memory; state saves a session.
- *             No sockets here
- *   proto/    the wire: parser, writer, handshake, subject, utf8, fault. No sockets here either
+ *             from its publisher to its receivers, in a pool's memory; auth decides who may
+ *             speak; state saves a session. No sockets here
+ *   proto/    the wire: parser, writer, handshake, nkey, subject, utf8, fault. No sockets here either
  *   os/       loop and poller, stream, listener and accept, address, credentials, supervisor and
- *             units, log, signals, parcel, trial, closer, file, clock, random, memory
- *   base/     slice, buf, list, map, hash, scan, tags
+ *             units, log, signals, parcel, trial, closer, file, clock, random, memory, crypto,
+ *             hasher, secret, process
+ *   base/     slice, buf, list, map, hash, scan, tags, secret
  *
  * An include points down this list or stays on its floor, never up. A message's way:
  *
@@ -169,7 +171,7 @@ static int run(const struct options *options)
 		log_write(log, LOG_LEVEL_INFO, NULL, "Using configuration file: %s%s",
 			  config_file_path(options->config),
 			  config_file_is_absent(options->config) ? " (absent)" : "");
-	if (server_init(&server, options, log, why) < 0) {
+	if (server_init(&server, options, log, why)) {
 		code = fail(log, why);
 	} else {
 		code = serve(&server);
@@ -208,9 +210,11 @@ int main(int argc, char *argv[])
 {
 	struct settings settings;
 	struct buf why = {0};
-	int code = settings_read(&settings, argc, argv, &why) ? complain(why.bytes ? why.bytes : "")
-							      : act(&settings.options);
+	int code;
 
+	options_hide_secrets(argc, argv);
+	code = settings_read(&settings, argc, argv, &why) ? complain(why.bytes ? why.bytes : "")
+							  : act(&settings.options);
 	buf_fini(&why);
 	settings_fini(&settings);
 	return code;

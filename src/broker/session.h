@@ -6,7 +6,7 @@
  * it when it says so.
  *
  * It is plain data, so that another process can go on with it: broker/state.h saves connect,
- * connected, pinged and denied; parser; inbound; the bytes of the outbox; and the subscriptions.
+ * connected, pinged, denied, is_locked, has_default and the user's id; parser; inbound; the bytes of the outbox; and the subscriptions.
  * All else is found again (router, limits, places in the trie) or lives for a turn only (events,
  * fault, complaint, about).
  */
@@ -21,6 +21,7 @@
 #include "proto/handshake.h"
 #include "proto/parser.h"
 
+struct auth_user;
 struct router;
 struct sub;
 
@@ -40,6 +41,7 @@ enum {
 	SESSION_HEARD = 4,     /* there was an operation that counts as activity (7.1) */
 	SESSION_PONG = 8,
 	SESSION_COMPLAINED = 16, /* there was an -ERR that left it open: `complaint`, `about` */
+	SESSION_CLAIMS = 32, /* it is to be told who this is: session_admit(), session_refuse() */
 };
 
 struct session {
@@ -62,6 +64,13 @@ struct session {
 	bool connected; /* CONNECT was accepted */
 	bool pinged;    /* PING came after CONNECT */
 	bool denied;    /* the message in hand is not to be published */
+	bool is_guarded; /* not everybody may come in; from the beginning, or since a reload */
+	bool is_locked;  /* guarded, and it is not yet known who this is: nothing is done for him */
+	bool has_default; /* `user` was bound without credentials */
+	uint8_t late_fault; /* enum fault: what else is wrong with the CONNECT that claims */
+	uint16_t stamp;  /* auth_stamp() of the user's secret when he proved that he knows it */
+	const struct auth_user *user; /* NULL: nobody in particular */
+	struct claim *claim; /* of the CONNECT that waits for its answer; NULL: none */
 };
 
 /* So much of router.work is done in one go; then others should have their turn. */
@@ -80,6 +89,21 @@ void session_fini(struct session *session);
 
 /* Ends its subscriptions: nobody will hear through it any more. */
 void session_end_subs(struct session *session);
+
+/*
+ * From now on CONNECT says who it is, and nothing else is done before: the first byte that is none
+ * of a CONNECT's claims to be nobody. Its owner answers SESSION_CLAIMS before it feeds more.
+ */
+void session_guard(struct session *session);
+
+/* He is this user, in this router; what the CONNECT said goes on to hold. NULL: nobody. */
+void session_admit(struct session *session, const struct auth_user *user, struct router *router);
+
+/* He is not who he says he is: the session is over. */
+void session_refuse(struct session *session);
+
+/* Forgets and erases the claim; what is decided later is for its owner to know. */
+void session_forget_claim(struct session *session);
 
 /* Takes whole operations off the front of `input`. */
 enum session_answer session_feed(struct session *session, struct slice *input);

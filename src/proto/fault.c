@@ -33,6 +33,7 @@ static const struct {
 	[FAULT_NO_RESPONDERS] = {"no responders requires headers support",
 				 "No Responders Requires Headers", NULL},
 	[FAULT_AUTHORIZATION] = {"Authorization Violation", "Authentication Failure", NULL},
+	[FAULT_AUTHENTICATION_TIMEOUT] = {"Authentication Timeout", "Authentication Timeout", NULL},
 	[FAULT_MAX_CONNECTIONS] = {"maximum connections exceeded", "Maximum Connections Exceeded",
 				   NULL},
 	[FAULT_STALE] = {"Stale Connection", "Stale Connection", NULL},

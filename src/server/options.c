@@ -11,7 +11,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "broker/auth.h"
 #include "os/address.h"
+#include "os/secret.h"
 #include "proto/utf8.h"
 
 #define AT(member) offsetof(struct options, member)
@@ -70,13 +72,15 @@ static const struct options_row rows[] = {
 	 "end after so long without clients (0: never)"},
 	{{"no_header_support"}, OPTIONS_FLAG, AT(no_header_support), 0, 0, NULL,
 	 "no message headers"},
+	{{"user"}, OPTIONS_TEXT, AT(user), 0, 0, "NAME", "the user who may connect"},
+	{{"pass"}, OPTIONS_SECRET, AT(password), 0, 0, "PASSWORD", "his password, plain or bcrypt's"},
+	{{"auth"}, OPTIONS_SECRET, AT(token), 0, 0, "TOKEN", "the token that who connects has to know"},
 	{{"sl", "signal"}, OPTIONS_SIGNAL, AT(signal), 0, 0, "COMMAND[=PID]",
 	 "send stop, quit, term, reopen, reload, ldm or upgrade to a running minats"},
 	{{"v", "version"}, OPTIONS_VERSION, 0, 0, 0, NULL, "show the version"},
 	{{"h", "help"}, OPTIONS_HELP, 0, 0, 0, NULL, "show this"},
 	{{"m", "http_port"}, OPTIONS_MISSING, 0, 0, 0, NULL, "monitoring"},
 	{{"ms", "https_port"}, OPTIONS_MISSING, 0, 0, 0, NULL, "monitoring"},
-	{{"user", "pass", "auth"}, OPTIONS_MISSING, 0, 0, 0, NULL, "authentication"},
 	{{"tls", "tlsverify", "help_tls"}, OPTIONS_MISSING, 0, 0, 0, NULL, "TLS"},
 	{{"tlscert", "tlskey", "tlscacert"}, OPTIONS_MISSING, 0, 0, 0, NULL, "TLS"},
 	{{"js", "jetstream"}, OPTIONS_MISSING, 0, 0, 0, NULL, "JetStream"},
@@ -296,6 +300,7 @@ static int set_value(struct options *options, const struct options_row *row, con
 
 	switch (row->kind) {
 	case OPTIONS_TEXT:
+	case OPTIONS_SECRET:
 	case OPTIONS_SIGNAL:
 		if (!*value)
 			return fail(why, "option %s: its value is empty", option);
@@ -418,6 +423,11 @@ int options_check(const struct options *options, char why[512])
 	if (options->inetd && options_given_address(options))
 		return fail(why, "option %s: with --inetd the socket comes from outside",
 			    options_given_address(options));
+	if (!options->user != !options->password)
+		return fail(why, "option --%s: give --user and --pass together",
+			    options->user ? "user" : "pass");
+	if (options->user && options->token)
+		return fail(why, "option --auth: give it alone, without --user and --pass");
 	if (options->listen_count > 0 && (options->host || options->port))
 		return fail(why, "option --listen: give it alone, without --addr and --port");
 	return 0;
@@ -426,6 +436,41 @@ int options_check(const struct options *options, char why[512])
 void options_init(struct options *options)
 {
 	*options = defaults;
+}
+
+/* The row of an option, and where its value begins in the word; 0: it is the next word. */
+static const struct options_row *read_word(const char *word, size_t *value)
+{
+	const char *name = word + (word[1] == '-' ? 2 : 1);
+	size_t length = strcspn(name, "=");
+
+	*value = name[length] ? (size_t)(name + length + 1 - word) : 0;
+	return find_row(name, length);
+}
+
+void options_hide_secrets(int argc, char *argv[])
+{
+	for (int at = 1; at < argc; at++) {
+		const struct options_row *row = NULL;
+		size_t value = 0;
+
+		if (argv[at][0] == '-' && argv[at][1])
+			row = read_word(argv[at], &value);
+		if (!row || !takes_value(row))
+			continue;
+		if (value == 0 && ++at == argc)
+			break;
+		if (row->kind == OPTIONS_SECRET)
+			secret_hide_word(&argv[at], value);
+	}
+}
+
+int options_add_user(const struct options *options, struct auth *auth)
+{
+	const struct auth_user user = {
+		.name = options->user, .password = options->password, .token = options->token};
+
+	return user.name || user.token ? auth_add_user(auth, &user) : AUTH_OK;
 }
 
 int options_take(struct options *options, int argc, char *const argv[], char why[512])

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct auth;
+
 enum { OPTIONS_LISTEN_MAX = 32, OPTIONS_DEFAULT_PORT = 4222 };
 
 enum options_action {
@@ -25,6 +27,7 @@ enum options_action {
 
 enum options_kind {
 	OPTIONS_TEXT,
+	OPTIONS_SECRET,   /* a text that is hidden from other processes */
 	OPTIONS_LISTEN,   /* a text, any number of times */
 	OPTIONS_NUMBER,
 	OPTIONS_SIZE,     /* a number that may end in k, MB, GiB, … */
@@ -68,6 +71,9 @@ struct options {
 	const char *ports_file_dir;
 	const char *log_file;
 	const char *signal;
+	const char *user;
+	const char *password;
+	const char *token;
 	bool debug;
 	bool trace;
 	bool syslog;
@@ -109,6 +115,15 @@ bool options_set_number(struct options *options, const struct options_row *row, 
 
 /* As "1h30m"; a plain number is seconds. */
 bool options_read_duration(const char *text, int64_t *ms);
+
+/*
+ * Before options_read(): secrets among the arguments are moved to where no other process sees them
+ * (os/secret.h).
+ */
+void options_hide_secrets(int argc, char *argv[]);
+
+/* The user of --user or --auth, if any. AUTH_OK or what auth_add_user() answers. */
+int options_add_user(const struct options *options, struct auth *auth);
 
 /* Prints the usage to standard output. */
 void options_show_help(void);

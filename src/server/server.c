@@ -134,6 +134,28 @@ static void init_lists(struct server *server)
 	list_init(&server->late);
 	list_init(&server->listeners);
 	list_init(&server->gone_listeners);
+	list_init(&server->accounts);
+}
+
+/* Those of the command line. 0, 1 with `why`, or -errno. */
+static int init_users(struct server *server, char why[256])
+{
+	uint64_t hash_key;
+	struct auth *auth;
+	int error = random_fill(&hash_key, sizeof(hash_key));
+
+	if (error < 0)
+		return error;
+	auth = auth_new(hash_key);
+	error = auth ? options_add_user(server->options, auth) : -ENOMEM;
+	if (error > 0)
+		snprintf(why, 256, "option --%s: it begins like a bcrypt hash, but is none",
+			 server->options->token ? "auth" : "pass");
+	if (error == 0)
+		error = access_replace(server, auth, why);
+	if (error != 0)
+		auth_free(auth);
+	return error;
 }
 
 int server_init(struct server *server, const struct options *options, struct log *log,
@@ -165,6 +187,8 @@ int server_init(struct server *server, const struct options *options, struct log
 	if (options->trace)
 		server->router.trace = &server->trace;
 	if (error == 0)
+		error = access_init(server);
+	if (error == 0)
 		error = loop_init(&server->loop);
 	if (error == 0)
 		error = signals_watch(server->loop.poller);
@@ -173,9 +197,11 @@ int server_init(struct server *server, const struct options *options, struct log
 	if (error == 0)
 		error = server_reserve_input(server, SERVER_READ_BYTES);
 	server->loop.signalled = on_signal;
+	if (error == 0)
+		error = init_users(server, why);
 	if (error < 0)
 		snprintf(why, 256, "cannot start: %s", strerror(-error));
-	else
+	else if (error == 0)
 		fit_descriptors(server, 0);
 	return error;
 }
@@ -196,22 +222,27 @@ int server_reserve_input(struct server *server, size_t length)
 
 /* Clients. */
 
-int server_info(const struct server *server, const struct listener *listener, uint64_t cid,
-		const struct peer *peer, bool connect_info, struct buf *out)
+int server_info(const struct client *client, bool connect_info, struct buf *out)
 {
+	const struct server *server = client->server;
+	const struct listener *listener = client->listener;
+	const struct auth_user *user = client->session.user;
 	char ip[ADDRESS_TEXT];
-	struct info_client client = {
+	struct info_client info = {
 		.host = server->advertised_host ? server->advertised_host : listener->host,
 		.port = server->advertised_port ? (uint16_t)server->advertised_port
 						: listener->port,
-		.client_id = cid,
-		.client_ip = peer->family == AF_UNIX ? NULL : ip,
+		.client_id = client->cid,
+		.client_ip = client->peer.family == AF_UNIX ? NULL : ip,
 		.lame_duck = server->lame_duck.is_on,
 		.connect_info = connect_info,
+		.account = user ? user->account : NULL,
+		.auth_required = access_is_required(client),
+		.nonce = slice_of(connect_info ? "" : client->access.nonce),
 	};
 
-	peer_ip(peer, ip);
-	return handshake_info(out, buf_slice(&server->info), &client);
+	peer_ip(&client->peer, ip);
+	return handshake_info(out, buf_slice(&server->info), &info);
 }
 
 static struct server *server_of(const struct listener *listener)
@@ -378,7 +409,7 @@ static void plan_trim(struct server *server)
 {
 	if (server->trim.place ||
 	    (server->pool.spare_bytes < TRIM_BYTES && server->freed < TRIM_CLIENTS &&
-	     server->router.unsubscribed - server->unsubscribed < TRIM_SUBSCRIPTIONS))
+	     accounts_count(server).unsubscribed - server->unsubscribed < TRIM_SUBSCRIPTIONS))
 		return;
 	pool_watch(&server->pool);
 	(void)loop_set_timer(&server->loop, &server->trim, server->loop.now_ms + TRIM_MS);
@@ -408,7 +439,7 @@ static void on_trim(struct timer *timer)
 	pool_trim(&server->pool);
 	memory_give_back();
 	server->freed = 0;
-	server->unsubscribed = server->router.unsubscribed;
+	server->unsubscribed = accounts_count(server).unsubscribed;
 }
 
 /* Starting and stopping. */
@@ -602,6 +633,7 @@ void server_fini(struct server *server)
 		free(listener);
 	}
 	units_fini(&server->units);
+	access_fini(server);
 	router_fini(&server->router);
 	pool_fini(&server->pool);
 	buf_fini(&server->info);
