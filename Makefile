@@ -36,7 +36,7 @@ LOG_none = log_journal_none
 # The house, floor by floor; src/main.c has the map.
 BASE = buf map tags
 PROTO = fault handshake parser subject utf8 writer
-BROKER = outbox pool router session state sub trie
+BROKER = outbox permit pool router session state sub trie
 OS = accept_$(ACCEPT) address clock closer credentials_$(CREDENTIALS) file listener log log_lines \
 	$(LOG_$(SUPERVISOR)) loop memory_$(MEMORY) parcel_$(PARCEL) poller_$(POLLER) random signals \
 	stream_plain supervisor_$(SUPERVISOR) trial units_$(SUPERVISOR)
@@ -47,8 +47,8 @@ SOURCES = src/main.c $(BASE:%=src/base/%.c) $(PROTO:%=src/proto/%.c) \
 OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 
 # A unit test, and the modules it needs: all that its module depends on.
-UNITS = buf map tags subject utf8 fault parser writer handshake pool outbox trie router session \
-	state loop address options log verdict status $(UNITS_$(SUPERVISOR)) \
+UNITS = buf map tags subject utf8 fault parser writer handshake pool outbox trie router permit \
+	session state loop address options log verdict status $(UNITS_$(SUPERVISOR)) \
 	$(UNITS_$(PARCEL))
 UNITS_linux = handover
 UNITS_systemd = units
@@ -65,6 +65,7 @@ UNIT_pool = broker/pool
 UNIT_outbox = broker/outbox broker/pool
 UNIT_trie = broker/trie broker/sub proto/subject base/map
 UNIT_router = broker/router broker/outbox broker/pool $(UNIT_trie) $(UNIT_writer)
+UNIT_permit = broker/permit proto/subject
 PURE = broker/session $(UNIT_router) proto/handshake proto/parser proto/fault
 UNIT_session = $(PURE) broker/state base/tags
 UNIT_state = $(UNIT_session)

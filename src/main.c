@@ -8,8 +8,8 @@
  *             tells; reload, verdict; lame_duck, idle: how it ends; handover, client_state,
  *             upgrade: how another process goes on with its clients
  *   broker/   a session is one client's conversation; router, trie, sub and outbox carry a message
- *             from its publisher to its receivers, in a pool's memory; state saves a session.
- *             No sockets here
+ *             from its publisher to its receivers, in a pool's memory; permit says who may;
+ *             state saves a session. No sockets here
  *   proto/    the wire: parser, writer, handshake, subject, utf8, fault. No sockets here either
  *   os/       loop and poller, stream, listener and accept, address, credentials, supervisor and
  *             units, log, signals, parcel, trial, closer, file, clock, random, memory
