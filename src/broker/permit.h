@@ -50,3 +50,30 @@ struct permit *permit_new(const struct permit_rules *rules);
 /* Another reference; NULL stays NULL. */
 struct permit *permit_ref(struct permit *permit);
 void permit_unref(struct permit *permit);
+
+/*
+ * The questions below take any permit, NULL too. Lists are walked where the answer is not
+ * remembered: what was looked at is added to *work.
+ */
+
+/* Is there anything that its user may not do? */
+bool permit_is_narrow(const struct permit *permit);
+
+/* Without regard to replies that were allowed. */
+bool permit_publishes(struct permit *permit, struct slice subject, uint64_t *work);
+
+/* `queue` is empty for a plain subscription. */
+bool permit_subscribes(const struct permit *permit, struct slice subject, struct slice queue,
+		       uint64_t *work);
+
+/* Would such a subscription, which is allowed, hear what is not? Then each message is asked for. */
+bool permit_filters(const struct permit *permit, struct slice subject, struct slice queue,
+		    uint64_t *work);
+
+/* May a message to this subject be delivered to a subscription of the queue? */
+bool permit_delivers(struct permit *permit, struct slice subject, struct slice queue,
+		     uint64_t *work);
+
+bool permit_allows_responses(const struct permit *permit);
+int64_t permit_max_responses(const struct permit *permit);      /* < 0: no limit */
+int64_t permit_response_expiry_ms(const struct permit *permit); /* < 0: never */
