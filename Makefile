@@ -36,7 +36,7 @@ LOG_none = log_journal_none
 # The house, floor by floor; src/main.c has the map.
 BASE = buf map tags
 PROTO = fault handshake parser subject utf8 writer
-BROKER = outbox permit pool router session state sub trie
+BROKER = guard outbox permit pool router session state sub trie
 OS = accept_$(ACCEPT) address clock closer credentials_$(CREDENTIALS) file listener log log_lines \
 	$(LOG_$(SUPERVISOR)) loop memory_$(MEMORY) parcel_$(PARCEL) poller_$(POLLER) random signals \
 	stream_plain supervisor_$(SUPERVISOR) trial units_$(SUPERVISOR)
@@ -64,8 +64,9 @@ UNIT_handshake = proto/handshake proto/utf8 base/buf
 UNIT_pool = broker/pool
 UNIT_outbox = broker/outbox broker/pool
 UNIT_trie = broker/trie broker/sub proto/subject base/map
-UNIT_router = broker/router broker/outbox broker/pool $(UNIT_trie) $(UNIT_writer)
 UNIT_permit = broker/permit proto/subject
+UNIT_router = broker/router broker/outbox broker/pool broker/guard broker/permit $(UNIT_trie) \
+	$(UNIT_writer)
 PURE = broker/session $(UNIT_router) proto/handshake proto/parser proto/fault
 UNIT_session = $(PURE) broker/state base/tags
 UNIT_state = $(UNIT_session)

@@ -340,10 +340,10 @@ bool permit_allows_responses(const struct permit *permit)
 
 int64_t permit_max_responses(const struct permit *permit)
 {
-	return permit->max_responses;
+	return permit ? permit->max_responses : -1;
 }
 
 int64_t permit_response_expiry_ms(const struct permit *permit)
 {
-	return permit->response_expiry_ms;
+	return permit ? permit->response_expiry_ms : -1;
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "broker/guard.h"
 #include "broker/trace.h"
 #include "proto/writer.h"
 
@@ -433,6 +434,19 @@ static void expire(struct router *router, struct sub *sub)
 	router->expired = sub;
 }
 
+/* What a permit says about a message to this very subscription. */
+static bool is_let_through(struct router *router, const struct sub *sub,
+			   const struct message *message)
+{
+	const struct queue *queue = sub->leaf->queue;
+	struct slice name = {NULL, 0};
+
+	if (queue)
+		name = queue_name(queue);
+	return guard_delivers(sub->outbox->guard, message->subject, message->reply, name,
+			      &router->work);
+}
+
 static bool deliver(struct router *router, struct delivery *delivery, struct sub *sub)
 {
 	struct outbox *outbox = sub->outbox;
@@ -440,7 +454,10 @@ static bool deliver(struct router *router, struct delivery *delivery, struct sub
 	const struct form *form;
 	bool done;
 
-	if (outbox->closed || outbox == delivery->message->except)
+	/* A closed one will not give room. */
+	if (outbox == delivery->message->except)
+		return false;
+	if (sub->guarded && !is_let_through(router, sub, delivery->message))
 		return false;
 	form = find_form(router, delivery, outbox);
 	if (form->verb.length == 0)

@@ -26,6 +26,7 @@ struct router {
 	struct sub *expired;    /* their last message was delivered: the session removes them */
 	struct buf scratch[2];  /* tails that had to be written anew */
 	struct trace *trace;    /* NULL: nobody watches */
+	const uint64_t *now_ms; /* the loop's clock; NULL: time stands still */
 	struct queue *noted;    /* the groups that the message in hand concerns */
 	uint64_t random;
 	uint64_t subscriptions; /* that there are */

@@ -2,9 +2,12 @@
 #include "broker/session.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "broker/guard.h"
+#include "broker/permit.h"
 #include "broker/router.h"
 #include "broker/trace.h"
 #include "proto/subject.h"
@@ -21,6 +24,12 @@ void session_init(struct session *session, struct router *router, const struct l
 	*session = (struct session){.router = router, .limits = limits,
 				    .connect = HANDSHAKE_DEFAULTS};
 	outbox_init(&session->outbox, router->pool);
+	session_update_care(session);
+}
+
+void session_update_care(struct session *session)
+{
+	session->careful = session->connect.pedantic || session->outbox.guard;
 }
 
 void session_end_subs(struct session *session)
@@ -42,6 +51,7 @@ void session_fini(struct session *session)
 		pool_release_payload(session->router->pool, session->inbound);
 	session->inbound = NULL;
 	outbox_fini(&session->outbox);
+	guard_free(session->outbox.guard);
 	handshake_fini(&session->connect);
 }
 
@@ -63,7 +73,8 @@ static enum step end(struct session *session, enum fault fault)
 /* Complaints. */
 
 /* Puts -ERR 'text' and, where it names a subject, that in quotes and what stands behind it. */
-static void put_error(struct session *session, enum fault fault, struct slice subject)
+static void put_error(struct session *session, enum fault fault, struct slice subject,
+		      struct slice detail)
 {
 	struct buf line = {0};
 	int error = buf_append(&line, fault_text(fault));
@@ -76,8 +87,8 @@ static void put_error(struct session *session, enum fault fault, struct slice su
 	}
 	if (error == 0 && subject.bytes)
 		error = writer_quote(&line, subject);
-	if (error == 0 && subject.bytes && fault_detail(fault))
-		error = buf_append(&line, slice_of(fault_detail(fault)));
+	if (error == 0 && detail.length > 0)
+		error = buf_append(&line, detail);
 	if (error == 0) {
 		show(session, TRACE_OUT, SLICE("-ERR"), buf_slice(&line));
 		error = buf_append(&line, SLICE("'\r\n"));
@@ -95,7 +106,7 @@ void session_complain(struct session *session, enum fault fault)
 	if (!(session->events & SESSION_COMPLAINED))
 		session->about = nothing;
 	if (fault_text(fault).length > 0)
-		put_error(session, fault, nothing);
+		put_error(session, fault, nothing, nothing);
 	else
 		session->fault = (uint8_t)fault;
 }
@@ -118,8 +129,38 @@ static enum step complain_about(struct session *session, enum fault fault, struc
 /* The client is told the subject as well. */
 static enum step deny(struct session *session, enum fault fault, struct slice subject)
 {
+	const char *detail = fault_detail(fault);
+
 	session->about = subject;
-	put_error(session, fault, subject);
+	put_error(session, fault, subject, slice_of(detail ? detail : ""));
+	return STEP_NEXT;
+}
+
+static int put_quoted(struct buf *to, struct slice before, struct slice text, struct slice behind)
+{
+	int error = buf_append(to, before);
+
+	if (error == 0)
+		error = writer_quote(to, text);
+	return error < 0 ? error : buf_append(to, behind);
+}
+
+/* `sid` is empty where the subscription is only asked for. */
+static enum step deny_sub(struct session *session, struct slice subject, struct slice queue,
+			  struct slice sid)
+{
+	struct buf detail = {0};
+	int error = 0;
+
+	session->about = subject;
+	session->about_queue = queue;
+	if (queue.length > 0)
+		error = put_quoted(&detail, SLICE(" using queue "), queue, SLICE(""));
+	if (error == 0 && sid.length > 0)
+		error = put_quoted(&detail, SLICE(" (sid "), sid, SLICE(")"));
+	if (error == 0)
+		put_error(session, FAULT_SUBSCRIPTION_DENIED, subject, buf_slice(&detail));
+	buf_fini(&detail);
 	return STEP_NEXT;
 }
 
@@ -190,6 +231,9 @@ static struct sub *add_sub(struct session *session, struct slice subject, struct
 		return NULL;
 	}
 	map_put(&session->subs, hash, sub);
+	if (session->outbox.guard)
+		sub->guarded = guard_watches(session->outbox.guard, subject, queue,
+					     &session->router->work);
 	return sub;
 }
 
@@ -203,6 +247,16 @@ struct sub *session_restore_sub(struct session *session, struct slice subject, s
 	return add_sub(session, subject, queue, sid, hash);
 }
 
+static bool may_subscribe(struct session *session, struct slice subject, struct slice queue)
+{
+	const struct guard *guard = session->outbox.guard;
+
+	/* What nats-server calls itself. */
+	if (slice_equal(queue, SLICE("_sys_")))
+		return false;
+	return !guard || permit_subscribes(guard->permit, subject, queue, &session->router->work);
+}
+
 static enum step on_sub(struct session *session, const struct op *op, struct slice *input)
 {
 	const struct limits *limits = session->limits;
@@ -210,8 +264,8 @@ static enum step on_sub(struct session *session, const struct op *op, struct sli
 
 	(void)input;
 	session->events |= SESSION_HEARD;
-	if (slice_equal(op->queue, SLICE("_sys_")))
-		return deny(session, FAULT_QUEUE_DENIED, op->subject);
+	if (!may_subscribe(session, op->subject, op->queue))
+		return deny_sub(session, op->subject, op->queue, SLICE(""));
 	if (limits->max_subscription_tokens > 0 &&
 	    subject_count_tokens(op->subject) > limits->max_subscription_tokens)
 		return deny(session, FAULT_TOKENS_DENIED, op->subject);
@@ -241,6 +295,71 @@ static enum step on_unsub(struct session *session, const struct op *op, struct s
 	return ok(session);
 }
 
+/* Permissions. */
+
+static struct slice queue_of(const struct sub *sub)
+{
+	return sub->leaf->queue ? router_queue_name(sub->leaf->queue) : SLICE("");
+}
+
+/* Each subscription is allowed, and perhaps guarded, or it is forbidden. */
+static void judge_subs(struct session *session, struct guard *guard)
+{
+	uint32_t at = 0;
+	struct sub *sub;
+
+	while ((sub = map_next(&session->subs, &at))) {
+		struct slice subject = leaf_subject(sub->leaf), queue = queue_of(sub);
+
+		sub->guarded = guard && guard_watches(guard, subject, queue,
+						      &session->router->work);
+		if (!guard || may_subscribe(session, subject, queue))
+			continue;
+		sub->next_expired = guard->forbidden;
+		guard->forbidden = sub;
+	}
+}
+
+int session_set_permit(struct session *session, struct permit *permit)
+{
+	struct guard *guard = session->outbox.guard;
+
+	if (!permit_is_narrow(permit)) {
+		guard_free(guard);
+		guard = NULL;
+	} else if (!guard) {
+		guard = guard_new(session->router);
+		if (!guard)
+			return -ENOMEM;
+	}
+	session->outbox.guard = guard;
+	if (guard) {
+		guard_set_permit(guard, permit);
+		guard->forbidden = NULL;
+	}
+	session_update_care(session);
+	judge_subs(session, guard);
+	return 0;
+}
+
+bool session_remove_forbidden(struct session *session)
+{
+	struct guard *guard = session->outbox.guard;
+	struct sub *sub = guard ? guard->forbidden : NULL;
+	struct slice subject, queue;
+
+	if (!sub)
+		return false;
+	guard->forbidden = sub->next_expired;
+	subject = leaf_subject(sub->leaf);
+	queue = queue_of(sub);
+	/* Removing it frees them. */
+	guard_keep_about(guard, &subject, &queue);
+	deny_sub(session, subject, queue, sub_sid(sub));
+	remove_sub(session, sub);
+	return true;
+}
+
 /* Messages. */
 
 /* A prefix, and something behind it. */
@@ -260,7 +379,23 @@ static bool is_reserved_reply(struct slice reply)
 	       is_below(reply, SLICE("_GR_."));
 }
 
-/* What is decided before the payload is there (PROTOCOL 3.3, 5.2, 5.4). */
+/* For careful sessions. False: it may not be published. */
+static bool check_subject(struct session *session, struct slice subject)
+{
+	struct guard *guard = session->outbox.guard;
+
+	if (session->connect.pedantic && !subject_is_publishable(subject))
+		complain_about(session, FAULT_INVALID_PUBLISH_SUBJECT, subject);
+	return !guard || guard_publishes(guard, subject, &session->router->work);
+}
+
+static void refuse(struct session *session, enum fault fault, struct slice subject)
+{
+	deny(session, fault, subject);
+	session->denied = true;
+}
+
+/* What is decided before the payload is there (PROTOCOL 3.3, 5.2, 5.4, 10.7). */
 static enum step check_head(struct session *session, const struct op *op)
 {
 	session->denied = false;
@@ -268,17 +403,14 @@ static enum step check_head(struct session *session, const struct op *op)
 		return complain(session, FAULT_NO_HEADERS);
 	if (op->payload_length > session->limits->max_payload)
 		return complain_about(session, FAULT_MAX_PAYLOAD, op->subject);
-	if (session->connect.pedantic && !subject_is_publishable(op->subject))
-		complain_about(session, FAULT_INVALID_PUBLISH_SUBJECT, op->subject);
 	/* Subjects that begin like the reserved ones are few: one byte tells most apart. */
-	if ((op->subject.bytes[0] == '_' || op->subject.bytes[0] == '$') &&
-	    is_reserved_subject(op->subject)) {
-		deny(session, FAULT_PUBLISH_DENIED, op->subject);
-		session->denied = true;
-	} else if (op->reply.length > 0 && is_reserved_reply(op->reply)) {
-		deny(session, FAULT_REPLY_DENIED, op->reply);
-		session->denied = true;
-	}
+	if (session->careful && !check_subject(session, op->subject))
+		refuse(session, FAULT_PUBLISH_DENIED, op->subject);
+	else if ((op->subject.bytes[0] == '_' || op->subject.bytes[0] == '$') &&
+		 is_reserved_subject(op->subject))
+		refuse(session, FAULT_PUBLISH_DENIED, op->subject);
+	else if (op->reply.length > 0 && is_reserved_reply(op->reply))
+		refuse(session, FAULT_REPLY_DENIED, op->reply);
 	return STEP_NEXT;
 }
 
@@ -413,6 +545,7 @@ static enum step on_connect(struct session *session, const struct op *op, struct
 	session->outbox.wants_headers = connect->headers && session->limits->headers;
 	if (fault == FAULT_NONE && connect->no_responders && !session->outbox.wants_headers)
 		fault = FAULT_NO_RESPONDERS;
+	session_update_care(session);
 	if (fault != FAULT_NONE)
 		return complain(session, fault);
 	session->connected = true;

@@ -6,9 +6,9 @@
  * it when it says so.
  *
  * It is plain data, so that another process can go on with it: broker/state.h saves connect,
- * connected, pinged and denied; parser; inbound; the bytes of the outbox; and the subscriptions.
- * All else is found again (router, limits, places in the trie) or lives for a turn only (events,
- * fault, complaint, about).
+ * connected, pinged and denied; parser; inbound; the bytes of the outbox; the subscriptions; and
+ * the replies it was asked for. All else is found again (router, limits, permit, places in the
+ * trie) or lives for a turn only (events, fault, complaint, about).
  */
 #pragma once
 
@@ -21,6 +21,7 @@
 #include "proto/handshake.h"
 #include "proto/parser.h"
 
+struct permit;
 struct router;
 struct sub;
 
@@ -50,6 +51,7 @@ struct session {
 	struct map subs; /* by sid */
 	struct slice about; /* the subject that `complaint` or `fault` is about, in the bytes
 			       that were fed: the owner looks at once. NULL: none */
+	struct slice about_queue; /* of a subscription that was denied; likewise */
 	struct payload *inbound; /* a large message still arriving: its line, then its body */
 	uint32_t inbound_line;   /* length of the line; CRLF follows */
 	uint32_t inbound_filled;
@@ -62,6 +64,7 @@ struct session {
 	bool connected; /* CONNECT was accepted */
 	bool pinged;    /* PING came after CONNECT */
 	bool denied;    /* the message in hand is not to be published */
+	bool careful;   /* subjects are looked at: it is pedantic, or has a guard */
 };
 
 /* So much of router.work is done in one go; then others should have their turn. */
@@ -81,6 +84,19 @@ void session_fini(struct session *session);
 /* Ends its subscriptions: nobody will hear through it any more. */
 void session_end_subs(struct session *session);
 
+/*
+ * What it may do from now on; NULL: everything. Takes a reference. Subscriptions that were allowed
+ * and are not any more are to be removed before anything else happens, by
+ * session_remove_forbidden() until it says false. 0 or -ENOMEM: then it must not go on.
+ */
+int session_set_permit(struct session *session, struct permit *permit);
+
+/*
+ * Removes a subscription that the permit forbids, and complains to the client. `complaint` and
+ * `about` tell of it until the next call. False: there is none left.
+ */
+bool session_remove_forbidden(struct session *session);
+
 /* Takes whole operations off the front of `input`. */
 enum session_answer session_feed(struct session *session, struct slice *input);
 
@@ -92,6 +108,9 @@ struct room session_room(const struct session *session);
 enum session_answer session_filled(struct session *session, size_t length);
 
 /* For broker/state.c, into a fresh session. */
+
+/* Its CONNECT was restored. */
+void session_update_care(struct session *session);
 
 /* A subscription; the subject is valid. NULL: the sid is there already, or there is no memory. */
 struct sub *session_restore_sub(struct session *session, struct slice subject, struct slice queue,

@@ -182,6 +182,7 @@ static void load_flags(struct session *session, uint64_t flags)
 	session->pinged = flags & FLAG_PINGED;
 	session->denied = flags & FLAG_DENIED;
 	session->outbox.wants_headers = flags & FLAG_WANTS_HEADERS;
+	session_update_care(session);
 }
 
 /* A field of fields, read into what each tag is for. False: damaged. */

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/slice.h"
@@ -25,6 +26,7 @@ struct sub {
 	uint32_t index; /* where it stands among the leaf's members */
 	uint32_t sid_hash;
 	uint32_t sid_length;
+	bool guarded; /* the outbox's guard is asked about each message */
 	char sid[];
 };
 

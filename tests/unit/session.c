@@ -876,7 +876,7 @@ static void complaints_are_told_one_by_one(void)
 		const char *about;
 	} rows[] = {
 		{"SUB a..b 1\r\nSUB a..c 2\r\n", "SUB a..c 2\r\n", FAULT_INVALID_SUBJECT, "a..b"},
-		{"SUB a _sys_ 1\r\nPING\r\n", "PING\r\n", FAULT_QUEUE_DENIED, "a"},
+		{"SUB a _sys_ 1\r\nPING\r\n", "PING\r\n", FAULT_SUBSCRIPTION_DENIED, "a"},
 		{"SUB a.b.c.d 1\r\nPING\r\n", "PING\r\n", FAULT_TOKENS_DENIED, "a.b.c.d"},
 		{"PUB a.* 2\r\nhi\r\nPING\r\n", "PING\r\n", FAULT_INVALID_PUBLISH_SUBJECT, "a.*"},
 		{"PUB $NRG.a 2\r\nhi\r\nPING\r\n", "PING\r\n", FAULT_PUBLISH_DENIED, "$NRG.a"},
