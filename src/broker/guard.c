@@ -146,6 +146,17 @@ static struct grant *add_grant(struct guard *guard, struct slice reply, uint32_t
 	return grant;
 }
 
+/* Made if need be. */
+static struct grant *take_grant(struct guard *guard, struct slice reply)
+{
+	struct grant *grant;
+	uint32_t hash;
+
+	make_room(guard, reply.length);
+	grant = find_grant(guard, reply, &hash);
+	return grant ? grant : add_grant(guard, reply, hash);
+}
+
 /* It is the youngest now, if not younger than that. */
 static void date_grant(struct guard *guard, struct grant *grant, uint64_t age_ms)
 {
@@ -158,13 +169,8 @@ static void date_grant(struct guard *guard, struct grant *grant, uint64_t age_ms
 static void give_grant(struct guard *guard, struct slice reply)
 {
 	int64_t more = permit_max_responses(guard->permit);
-	struct grant *grant;
-	uint32_t hash;
+	struct grant *grant = take_grant(guard, reply);
 
-	make_room(guard, reply.length);
-	grant = find_grant(guard, reply, &hash);
-	if (!grant)
-		grant = add_grant(guard, reply, hash);
 	if (!grant)
 		return; /* without memory nobody is answered */
 	date_grant(guard, grant, 0);
@@ -192,11 +198,8 @@ static bool use_grant(struct guard *guard, struct slice subject)
 
 bool guard_restore_grant(struct guard *guard, struct slice reply, int64_t left, uint64_t age_ms)
 {
-	uint32_t hash;
-	struct grant *grant = find_grant(guard, reply, &hash);
+	struct grant *grant = take_grant(guard, reply);
 
-	if (!grant && guard->grant_bytes + grant_size(reply.length) <= GUARD_GRANT_BYTES)
-		grant = add_grant(guard, reply, hash);
 	if (!grant)
 		return false;
 	date_grant(guard, grant, age_ms);

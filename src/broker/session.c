@@ -320,24 +320,34 @@ static void judge_subs(struct session *session, struct guard *guard)
 	}
 }
 
+struct guard *session_take_guard(struct session *session)
+{
+	if (!session->outbox.guard)
+		session->outbox.guard = guard_new(session->router);
+	session_update_care(session);
+	return session->outbox.guard;
+}
+
+static void drop_guard(struct session *session)
+{
+	guard_free(session->outbox.guard);
+	session->outbox.guard = NULL;
+	session_update_care(session);
+}
+
 int session_set_permit(struct session *session, struct permit *permit)
 {
-	struct guard *guard = session->outbox.guard;
+	struct guard *guard = NULL;
 
-	if (!permit_is_narrow(permit)) {
-		guard_free(guard);
-		guard = NULL;
-	} else if (!guard) {
-		guard = guard_new(session->router);
+	if (permit_is_narrow(permit)) {
+		guard = session_take_guard(session);
 		if (!guard)
 			return -ENOMEM;
-	}
-	session->outbox.guard = guard;
-	if (guard) {
 		guard_set_permit(guard, permit);
 		guard->forbidden = NULL;
+	} else {
+		drop_guard(session);
 	}
-	session_update_care(session);
 	judge_subs(session, guard);
 	return 0;
 }

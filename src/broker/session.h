@@ -21,6 +21,7 @@
 #include "proto/handshake.h"
 #include "proto/parser.h"
 
+struct guard;
 struct permit;
 struct router;
 struct sub;
@@ -111,6 +112,9 @@ enum session_answer session_filled(struct session *session, size_t length);
 
 /* Its CONNECT was restored. */
 void session_update_care(struct session *session);
+
+/* Made if need be; until session_set_permit() it allows everything. NULL without memory. */
+struct guard *session_take_guard(struct session *session);
 
 /* A subscription; the subject is valid. NULL: the sid is there already, or there is no memory. */
 struct sub *session_restore_sub(struct session *session, struct slice subject, struct slice queue,

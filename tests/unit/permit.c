@@ -5,54 +5,13 @@
  */
 #include "broker/permit.h"
 
+#include "lists.h"
 #include "naive.h"
 #include "test.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-enum { ENTRIES = 8, LISTS = 4 };
-
-/* The four lists of a user; entries are apart by semicolons, NULL is no list. */
-struct lists {
-	const char *publish_allow;
-	const char *publish_deny;
-	const char *subscribe_allow;
-	const char *subscribe_deny;
-	bool allow_responses;
-};
-
-static struct slice next_entry(struct slice *rest)
-{
-	const char *end = memchr(rest->bytes, ';', rest->length);
-	struct slice entry = {rest->bytes, end ? (size_t)(end - rest->bytes) : rest->length};
-
-	*rest = slice_after(*rest, entry.length + (end ? 1 : 0));
-	return entry;
-}
-
-static struct permit_list read_list(const char *text, struct slice entries[ENTRIES])
-{
-	struct slice rest = slice_of(text ? text : "");
-	struct permit_list list = {entries, 0};
-
-	while (rest.length > 0)
-		entries[list.count++] = next_entry(&rest);
-	return list;
-}
-
-static struct permit *make_permit(const struct lists *lists)
-{
-	struct slice entries[LISTS][ENTRIES];
-	struct permit_rules rules = {
-		.publish_allow = read_list(lists->publish_allow, entries[0]),
-		.publish_deny = read_list(lists->publish_deny, entries[1]),
-		.subscribe_allow = read_list(lists->subscribe_allow, entries[2]),
-		.subscribe_deny = read_list(lists->subscribe_deny, entries[3]),
-		.allow_responses = lists->allow_responses,
-	};
-
-	return permit_new(&rules);
-}
+enum { ENTRIES = 4 };
 
 /* What a configuration may say. */
 
@@ -271,7 +230,8 @@ static void what_is_denied_is_not_delivered_under_a_wildcard(void)
 	};
 
 	for (size_t at = 0; at < COUNT(rows); at++) {
-		struct permit *permit = make_permit(&(struct lists){.subscribe_deny = rows[at].deny});
+		struct lists lists = {.subscribe_deny = rows[at].deny};
+		struct permit *permit = make_permit(&lists);
 		struct slice rest = slice_of(rows[at].answers ? rows[at].answers : "");
 		struct slice subject, queue;
 		uint64_t work = 0;
@@ -485,7 +445,7 @@ static void more_subjects_than_are_remembered_are_told_apart(void)
 
 	for (int at = 0; at < 3000; at++) {
 		int number = at / 3 % 500;
-		const char *filler = number % 7 ? "" : ".a.token.that.makes.it.too.long.to.remember";
+		const char *filler = number % 7 ? "" : ".some.tokens.that.make.it.too.long.to.keep";
 		struct slice subject;
 
 		snprintf(text, sizeof(text), "%c.%d.%s%s", number % 5 ? 'a' : 'b', number,
