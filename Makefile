@@ -48,7 +48,7 @@ OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 
 # A unit test, and the modules it needs: all that its module depends on.
 UNITS = buf map tags subject utf8 fault parser writer handshake pool outbox trie router permit \
-	session state loop address options log verdict status $(UNITS_$(SUPERVISOR)) \
+	guard session state loop address options log verdict status $(UNITS_$(SUPERVISOR)) \
 	$(UNITS_$(PARCEL))
 UNITS_linux = handover
 UNITS_systemd = units
@@ -67,6 +67,7 @@ UNIT_trie = broker/trie broker/sub proto/subject base/map
 UNIT_permit = broker/permit proto/subject
 UNIT_router = broker/router broker/outbox broker/pool broker/guard broker/permit $(UNIT_trie) \
 	$(UNIT_writer)
+UNIT_guard = $(UNIT_router)
 PURE = broker/session $(UNIT_router) proto/handshake proto/parser proto/fault
 UNIT_session = $(PURE) broker/state base/tags
 UNIT_state = $(UNIT_session)

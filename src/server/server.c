@@ -155,6 +155,7 @@ int server_init(struct server *server, const struct options *options, struct log
 	pool_init(&server->pool, (size_t)options->max_pending);
 	error = random_fill(seeds, sizeof(seeds));
 	router_init(&server->router, &server->pool, seeds);
+	server->router.now_ms = &server->loop.now_ms;
 	if (options->trace)
 		server->router.trace = &server->trace;
 	if (error == 0)
