@@ -124,9 +124,10 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 $(BUILD)/tests/bench/path: $(UNIT_session:%=$(BUILD)/src/%.o)
 
 # Fuzzers, by clang's libFuzzer; the corpus is in tests/fuzz/corpus.
-FUZZERS = parser connect trie broker state
+FUZZERS = parser connect permit trie broker state
 FUZZ_parser = $(UNIT_parser) proto/fault
 FUZZ_connect = $(UNIT_handshake)
+FUZZ_permit = $(UNIT_permit)
 FUZZ_trie = $(UNIT_trie)
 FUZZ_broker = $(UNIT_session)
 FUZZ_state = $(UNIT_state)
