@@ -34,7 +34,7 @@ LOG_systemd = log_journal
 LOG_none = log_journal_none
 
 # The house, floor by floor; src/main.c has the map.
-BASE = buf map tags
+BASE = buf map slab tags
 PROTO = fault handshake parser subject utf8 writer
 BROKER = guard outbox permit pool router session state sub trie
 OS = accept_$(ACCEPT) address clock closer credentials_$(CREDENTIALS) file listener log log_lines \
@@ -47,13 +47,14 @@ SOURCES = src/main.c $(BASE:%=src/base/%.c) $(PROTO:%=src/proto/%.c) \
 OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 
 # A unit test, and the modules it needs: all that its module depends on.
-UNITS = buf map tags subject utf8 fault parser writer handshake pool outbox trie router permit \
+UNITS = buf map slab tags subject utf8 fault parser writer handshake pool outbox trie router permit \
 	guard session state loop address options log verdict status $(UNITS_$(SUPERVISOR)) \
 	$(UNITS_$(PARCEL))
 UNITS_linux = handover
 UNITS_systemd = units
 UNIT_buf = base/buf
 UNIT_map = base/map
+UNIT_slab = base/slab
 UNIT_tags = base/tags base/buf
 UNIT_subject = proto/subject
 UNIT_utf8 = proto/utf8
@@ -63,7 +64,7 @@ UNIT_writer = proto/writer proto/utf8 base/buf
 UNIT_handshake = proto/handshake proto/utf8 base/buf
 UNIT_pool = broker/pool
 UNIT_outbox = broker/outbox broker/pool
-UNIT_trie = broker/trie broker/sub proto/subject base/map
+UNIT_trie = broker/trie broker/sub proto/subject base/map base/slab
 UNIT_permit = broker/permit proto/subject
 UNIT_router = broker/router broker/outbox broker/pool broker/guard broker/permit $(UNIT_trie) \
 	$(UNIT_writer)

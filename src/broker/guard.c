@@ -13,10 +13,15 @@ static struct slice grant_name(const void *item)
 	return (struct slice){grant->reply, grant->length};
 }
 
-/* Two slots of the table, which is half empty. */
+static uint32_t grant_hash(uint64_t key, const void *grant)
+{
+	return hash_bytes(key, grant_name(grant));
+}
+
+/* Its place in the table included, which may be half empty. */
 static size_t grant_size(size_t length)
 {
-	return sizeof(struct grant) + length + 2 * sizeof(struct map_slot);
+	return sizeof(struct grant) + length + 2 * (sizeof(void *) + 1);
 }
 
 static struct grant *find_grant(const struct guard *guard, struct slice reply, uint32_t *hash)
@@ -33,7 +38,8 @@ static struct grant *oldest_grant(const struct guard *guard)
 
 static void drop_grant(struct guard *guard, struct grant *grant)
 {
-	map_remove(&guard->grants, grant->hash, grant);
+	map_remove(&guard->grants, grant_hash(guard->router->trie.key, grant), grant,
+		   guard->router->trie.key, grant_hash);
 	list_remove(&grant->link);
 	guard->grant_bytes -= grant_size(grant->length);
 	free(grant);
@@ -133,12 +139,12 @@ static struct grant *add_grant(struct guard *guard, struct slice reply, uint32_t
 {
 	struct grant *grant;
 
-	if (map_reserve(&guard->grants) < 0)
+	if (map_reserve(&guard->grants, guard->router->trie.key, grant_hash) < 0)
 		return NULL;
 	grant = malloc(sizeof(*grant) + reply.length);
 	if (!grant)
 		return NULL;
-	*grant = (struct grant){.hash = hash, .length = (uint32_t)reply.length};
+	*grant = (struct grant){.length = (uint32_t)reply.length};
 	memcpy(grant->reply, reply.bytes, reply.length);
 	list_init(&grant->link);
 	map_put(&guard->grants, hash, grant);

@@ -29,7 +29,6 @@ struct grant {
 	struct list link; /* guard.by_age */
 	uint64_t since_ms;
 	int64_t left; /* messages; < 0: no limit */
-	uint32_t hash;
 	uint32_t length;
 	char reply[];
 };

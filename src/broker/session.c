@@ -39,7 +39,7 @@ void session_end_subs(struct session *session)
 
 	while ((sub = map_next(&session->subs, &at))) {
 		router_unsubscribe(session->router, sub);
-		sub_free(sub);
+		sub_free(&session->router->trie.slab, sub);
 	}
 	map_fini(&session->subs);
 }
@@ -185,23 +185,18 @@ static enum step ok(struct session *session)
 
 /* Subscriptions. */
 
-static struct slice sub_name(const void *sub)
-{
-	return sub_sid(sub);
-}
-
 static struct sub *find_sub(const struct session *session, struct slice sid, uint32_t *hash)
 {
 	*hash = hash_bytes(session->router->trie.key, sid);
 	return map_find(&session->subs, *hash, sid, sub_name);
 }
 
-static void remove_sub(struct session *session, struct sub *sub)
+static void remove_sub(struct session *session, struct sub *sub, uint32_t hash)
 {
 	show(session, TRACE_DONE, SLICE("DELSUB"), sub_sid(sub));
-	map_remove(&session->subs, sub->sid_hash, sub);
+	map_remove(&session->subs, hash, sub, session->router->trie.key, sub_hash);
 	router_unsubscribe(session->router, sub);
-	sub_free(sub);
+	sub_free(&session->router->trie.slab, sub);
 }
 
 /* Those whose last message was just delivered. Only sessions limit their subscriptions. */
@@ -211,7 +206,8 @@ static void remove_expired(struct router *router)
 		struct sub *sub = router->expired;
 
 		router->expired = sub->next_expired;
-		remove_sub(container_of(sub->outbox, struct session, outbox), sub);
+		remove_sub(container_of(sub->outbox, struct session, outbox), sub,
+			   sub_hash(router->trie.key, sub));
 	}
 }
 
@@ -219,15 +215,16 @@ static void remove_expired(struct router *router)
 static struct sub *add_sub(struct session *session, struct slice subject, struct slice queue,
 			   struct slice sid, uint32_t hash)
 {
+	struct slab *slab = &session->router->trie.slab;
 	struct sub *sub;
 
-	if (map_reserve(&session->subs) < 0)
+	if (map_reserve(&session->subs, session->router->trie.key, sub_hash) < 0)
 		return NULL;
-	sub = sub_new(&session->outbox, sid, hash);
+	sub = sub_new(slab, &session->outbox, sid);
 	if (!sub)
 		return NULL;
 	if (router_subscribe(session->router, sub, subject, queue) < 0) {
-		sub_free(sub);
+		sub_free(slab, sub);
 		return NULL;
 	}
 	map_put(&session->subs, hash, sub);
@@ -291,7 +288,7 @@ static enum step on_unsub(struct session *session, const struct op *op, struct s
 	if (sub && op->max > sub->delivered)
 		sub->max = op->max;
 	else if (sub)
-		remove_sub(session, sub);
+		remove_sub(session, sub, hash);
 	return ok(session);
 }
 
@@ -299,7 +296,9 @@ static enum step on_unsub(struct session *session, const struct op *op, struct s
 
 static struct slice queue_of(const struct sub *sub)
 {
-	return sub->leaf->queue ? router_queue_name(sub->leaf->queue) : SLICE("");
+	const struct queue *queue = leaf_queue(sub->leaf);
+
+	return queue ? router_queue_name(queue) : SLICE("");
 }
 
 /* Each subscription is allowed, and perhaps guarded, or it is forbidden. */
@@ -366,7 +365,7 @@ bool session_remove_forbidden(struct session *session)
 	/* Removing it frees them. */
 	guard_keep_about(guard, &subject, &queue);
 	deny_sub(session, subject, queue, sub_sid(sub));
-	remove_sub(session, sub);
+	remove_sub(session, sub, sub_hash(session->router->trie.key, sub));
 	return true;
 }
 
@@ -376,6 +375,12 @@ bool session_remove_forbidden(struct session *session)
 static bool is_below(struct slice subject, struct slice prefix)
 {
 	return subject.length > prefix.length && slice_starts_with(subject, prefix);
+}
+
+/* Subjects that begin like the reserved ones are few: one byte tells most apart. */
+static bool needs_look(struct slice subject)
+{
+	return subject.bytes[0] == '_' || subject.bytes[0] == '$';
 }
 
 static bool is_reserved_subject(struct slice subject)
@@ -413,11 +418,9 @@ static enum step check_head(struct session *session, const struct op *op)
 		return complain(session, FAULT_NO_HEADERS);
 	if (op->payload_length > session->limits->max_payload)
 		return complain_about(session, FAULT_MAX_PAYLOAD, op->subject);
-	/* Subjects that begin like the reserved ones are few: one byte tells most apart. */
 	if (session->careful && !check_subject(session, op->subject))
 		refuse(session, FAULT_PUBLISH_DENIED, op->subject);
-	else if ((op->subject.bytes[0] == '_' || op->subject.bytes[0] == '$') &&
-		 is_reserved_subject(op->subject))
+	else if (needs_look(op->subject) && is_reserved_subject(op->subject))
 		refuse(session, FAULT_PUBLISH_DENIED, op->subject);
 	else if (op->reply.length > 0 && is_reserved_reply(op->reply))
 		refuse(session, FAULT_REPLY_DENIED, op->reply);
@@ -427,6 +430,7 @@ static enum step check_head(struct session *session, const struct op *op)
 /* The 503 that tells a requester that nobody listens (PROTOCOL 6.7). */
 static void say_no_responders(struct session *session, const struct message *message)
 {
+	static const char verb[] = "HMSG ";
 	static const char status[] = "NATS/1.0 503\r\nNats-Subject: ";
 	static const char end[] = "\r\n\r\n\r\n";
 	struct slice subject = message->subject;
@@ -441,11 +445,14 @@ static void say_no_responders(struct session *session, const struct message *mes
 		return;
 	tail_slice.length = writer_hmsg_tail(tail, (struct slice){NULL, 0}, (uint32_t)length,
 					     (uint32_t)length);
-	length += 2 + writer_line_length(SLICE("HMSG "), message->reply, sub_sid(sub), tail_slice);
+	length += 2 + SLICE(verb).length + message->reply.length + 1 +
+		  writer_line_length((struct slice){NULL, 0}, sub_sid(sub), tail_slice);
 	start = outbox_room(&session->outbox, length, 0);
 	if (!start)
 		return;
-	to = writer_line(start, SLICE("HMSG "), message->reply, sub_sid(sub), tail_slice);
+	to = writer_copy(writer_copy(start, SLICE(verb)), message->reply);
+	*to++ = ' ';
+	to = writer_line(to, (struct slice){NULL, 0}, sub_sid(sub), tail_slice);
 	/* The trace shows the line up to its CRLF, without the verb. */
 	show(session, TRACE_OUT, SLICE("HMSG"),
 	     (struct slice){start + 5, (size_t)(to - start) - 7});
@@ -458,8 +465,11 @@ static void say_no_responders(struct session *session, const struct message *mes
 static enum step publish(struct session *session, const struct op *op, struct slice body,
 			 struct payload *payload)
 {
+	struct router *router = session->router;
+	uint64_t heard;
 	struct message message = {
 		.except = session->connect.echo ? NULL : &session->outbox,
+		.memo = op->is_known ? session->recent : NULL,
 		.subject = op->subject,
 		.reply = op->reply,
 		.tail = op->tail,
@@ -476,10 +486,13 @@ static enum step publish(struct session *session, const struct op *op, struct sl
 	/* No headers after all: the tail of an HPUB line does not do for MSG. */
 	if (op->verb == VERB_HPUB && op->header_length == 0)
 		message.tail.length = 0;
-	if (router_publish(session->router, &message) == 0 && session->connect.no_responders &&
+	heard = router_publish(router, &message);
+	session->recent = router->recent;
+	if (heard == 0 && session->connect.no_responders &&
 	    op->reply.length > 0)
 		say_no_responders(session, &message);
-	remove_expired(session->router);
+	if (router->expired)
+		remove_expired(router);
 	return STEP_NEXT;
 }
 
@@ -697,36 +710,82 @@ static void fill_inbound(struct session *session, struct slice *input)
 	session_filled(session, length);
 }
 
+/* The general way of one operation. */
+static enum step next_step(struct session *session, struct op *op, struct slice *input)
+{
+	enum fault fault;
+
+	op->known = session->recent ? memo_subject(session->recent) : (struct slice){NULL, 0};
+	switch (parser_next(&session->parser, input, session->limits->max_control_line, op,
+			    &fault)) {
+	case PARSER_MORE:
+		return STEP_WAIT;
+	case PARSER_FAULT:
+		return complain(session, fault);
+	default:
+		break;
+	}
+	if (session->router->trace)
+		show_op(session, op);
+	return handlers[op->verb](session, op, input);
+}
+
+/*
+ * The quick way of a message like the one before: for those who publish much to few subjects. What
+ * has to be looked at more closely goes the general way.
+ */
+static bool publish_again(struct session *session, struct slice *input)
+{
+	const struct limits *limits = session->limits;
+	const struct memo *memo = session->recent;
+	struct router *router = session->router;
+	struct slice known, text;
+	size_t length;
+	uint32_t size;
+
+	if (!memo || !parser_is_between(&session->parser) || session->careful ||
+	    router->trace || !memo_is_fresh(memo, &router->trie))
+		return false;
+	known = memo_subject(memo);
+	length = parser_repeated(*input, known, &size, &text);
+	if (length == 0 || size >= OUTBOX_SHARE_BYTES || size > limits->max_payload ||
+	    known.length + text.length - size > limits->max_control_line || needs_look(known))
+		return false;
+	*input = slice_after(*input, length);
+	session->events |= SESSION_HEARD;
+	ok(session);
+	router_repeat(router, memo, text, session->connect.echo ? NULL : &session->outbox);
+	if (router->expired)
+		remove_expired(router);
+	return true;
+}
+
+/* Is there something that the owner should look at before the session goes on? */
+static bool must_pause(const struct session *session, uint64_t work_before)
+{
+	const struct pool *pool = session->router->pool;
+
+	return (session->events &
+		(SESSION_CONNECTED | SESSION_FIRST_PING | SESSION_COMPLAINED)) ||
+	       !list_is_empty(&pool->hot) || pool->congested ||
+	       session->router->work - work_before > SESSION_WORK;
+}
+
 enum session_answer session_feed(struct session *session, struct slice *input)
 {
-	struct pool *pool = session->router->pool;
 	uint64_t work_before = session->router->work;
 	struct op op = {0};
-	enum fault fault;
 
 	if (session->inbound)
 		fill_inbound(session, input);
 	while (!session->fault) {
-		enum parser_answer answer = parser_next(&session->parser, input,
-							session->limits->max_control_line, &op,
-							&fault);
-		enum step step;
+		if (!publish_again(session, input)) {
+			enum step step = next_step(session, &op, input);
 
-		if (answer == PARSER_MORE)
-			return SESSION_MORE;
-		if (answer == PARSER_FAULT) {
-			session_complain(session, fault);
-			break;
+			if (step == STEP_WAIT)
+				return SESSION_MORE;
 		}
-		if (session->router->trace)
-			show_op(session, &op);
-		step = handlers[op.verb](session, &op, input);
-		if (step == STEP_WAIT)
-			return SESSION_MORE;
-		if ((session->events &
-		     (SESSION_CONNECTED | SESSION_FIRST_PING | SESSION_COMPLAINED)) ||
-		    !list_is_empty(&pool->hot) || pool->congested ||
-		    session->router->work - work_before > SESSION_WORK)
+		if (must_pause(session, work_before))
 			return session->fault ? SESSION_OVER : SESSION_WAIT;
 	}
 	return SESSION_OVER;

@@ -7,8 +7,8 @@
  *
  * It is plain data, so that another process can go on with it: broker/state.h saves connect,
  * connected, pinged and denied; parser; inbound; the bytes of the outbox; the subscriptions; and
- * the replies it was asked for. All else is found again (router, limits, permit, places in the
- * trie) or lives for a turn only (events, fault, complaint, about).
+ * the replies it was asked for. All else is found again (router, limits, permit, memos, places in
+ * the trie) or lives for a turn only (events, fault, complaint, about).
  */
 #pragma once
 
@@ -22,6 +22,7 @@
 #include "proto/parser.h"
 
 struct guard;
+struct memo;
 struct permit;
 struct router;
 struct sub;
@@ -49,6 +50,7 @@ struct session {
 	struct router *router;
 	const struct limits *limits;
 	struct connect connect;
+	struct memo *recent; /* the router's, of the last subject that was published to; NULL: none */
 	struct map subs; /* by sid */
 	struct slice about; /* the subject that `complaint` or `fault` is about, in the bytes
 			       that were fed: the owner looks at once. NULL: none */

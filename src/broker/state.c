@@ -89,8 +89,8 @@ static void save_sub(const struct sub *sub, struct tags_writer *writer)
 	size_t start = tags_begin(writer, SESSION_SUB);
 
 	tags_put(writer, SUB_SUBJECT, leaf_subject(sub->leaf));
-	if (sub->leaf->queue)
-		tags_put(writer, SUB_QUEUE, router_queue_name(sub->leaf->queue));
+	if (leaf_queue(sub->leaf))
+		tags_put(writer, SUB_QUEUE, router_queue_name(leaf_queue(sub->leaf)));
 	tags_put(writer, SUB_SID, sub_sid(sub));
 	tags_put_number(writer, SUB_MAX, sub->max);
 	tags_put_number(writer, SUB_DELIVERED, sub->delivered);
@@ -119,13 +119,20 @@ static int save_shared(const struct chunk *chunk, struct state_payloads *payload
 	size_t start;
 
 	if (!payload->number) {
-		/* Nobody looks at what is behind the end of the first who waits for it. */
+		/* Few look at what is behind the end of the first who waits for it. */
 		struct slice bytes = {payload->bytes, chunk->payload_end};
 		int error = payloads->keep(payloads, bytes);
 
 		if (error < 0)
 			return error;
 		payload->number = ++payloads->count;
+		payload->saved = chunk->payload_end;
+	}
+	if (chunk->payload_end > payload->saved) {
+		tags_put(writer, SESSION_PENDING,
+			 (struct slice){payload->bytes + chunk->payload_start,
+					chunk->payload_end - chunk->payload_start});
+		return 0;
 	}
 	start = tags_begin(writer, SESSION_SHARED);
 	tags_put_number(writer, SHARED_NUMBER, payload->number);
@@ -250,7 +257,7 @@ static bool load_sub(struct session *session, struct slice fields)
 	if (!sub)
 		return false;
 	sub->max = (uint32_t)max;
-	sub->delivered = delivered;
+	sub->delivered = delivered < UINT32_MAX ? (uint32_t)delivered : UINT32_MAX;
 	return true;
 }
 

@@ -388,6 +388,7 @@ static void end_turn(struct server *server)
 		while ((client = pop_client(&server->pool.dirty)))
 			client_flush(client);
 	} while (server->wakes_stalled || !list_is_empty(&server->pool.hot));
+	router_rest(&server->router);
 	free_dead(server);
 	plan_trim(server);
 	status_plan(server);
@@ -399,6 +400,7 @@ static void on_trim(struct timer *timer)
 {
 	struct server *server = container_of(timer, struct server, trim);
 
+	router_trim(&server->router);
 	pool_trim(&server->pool);
 	memory_give_back();
 	server->freed = 0;

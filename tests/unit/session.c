@@ -1273,7 +1273,7 @@ static void complaints_are_told_one_by_one(void)
 
 static void a_hot_outbox_makes_the_publisher_wait(void)
 {
-	char *said = make_text("PUB foo 70000\r\n", 70000, "\r\nPING\r\n");
+	char *said = make_text("PUB foo 140000\r\n", 140000, "\r\nPING\r\n");
 
 	set_default_limits();
 	begin();
