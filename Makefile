@@ -42,13 +42,13 @@ OS = accept_$(ACCEPT) address clock closer credentials_$(CREDENTIALS) crypto fil
 	$(LOG_$(SUPERVISOR)) loop memory_$(MEMORY) parcel_$(PARCEL) poller_$(POLLER) process_$(PROCESS) random secret signals \
 	stream_plain supervisor_$(SUPERVISOR) trial units_$(SUPERVISOR)
 SERVER = access accounts client client_log client_state files handover handover_pack handover_unpack idle \
-	lame_duck options reload sandbox server sockets status turnstile upgrade verdict
+	lame_duck options place reload sandbox server sockets status strangers turnstile upgrade verdict
 SOURCES = src/main.c $(BASE:%=src/base/%.c) $(PROTO:%=src/proto/%.c) \
 	$(BROKER:%=src/broker/%.c) $(OS:%=src/os/%.c) $(SERVER:%=src/server/%.c)
 OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 
 # A unit test, and the modules it needs: all that its module depends on.
-UNITS = buf map tags subject utf8 nkey crypto auth turnstile fault parser writer handshake pool outbox trie router session \
+UNITS = buf map tags subject utf8 nkey crypto auth turnstile strangers fault parser writer handshake pool outbox trie router session \
 	state loop address options log verdict status $(UNITS_$(SUPERVISOR)) \
 	$(UNITS_$(PARCEL))
 UNITS_linux = handover access
@@ -60,7 +60,8 @@ UNIT_subject = proto/subject
 UNIT_utf8 = proto/utf8
 UNIT_nkey = proto/nkey
 UNIT_crypto = os/crypto
-UNIT_turnstile = server/turnstile $(UNIT_address) base/map
+UNIT_strangers = server/strangers server/place $(UNIT_address) base/map
+UNIT_turnstile = server/turnstile server/place $(UNIT_address) base/map
 UNIT_auth = broker/auth base/map base/buf proto/nkey proto/handshake proto/utf8
 UNIT_fault = proto/fault
 UNIT_parser = proto/parser

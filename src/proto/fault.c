@@ -47,6 +47,7 @@ static const struct {
 	[FAULT_READ] = {NULL, "Read Error", NULL},
 	[FAULT_WRITE] = {NULL, "Write Error", NULL},
 	[FAULT_MEMORY] = {NULL, "Out of Memory", NULL},
+	[FAULT_STRANGER] = {NULL, "Too Many Unauthenticated Clients", NULL},
 	[FAULT_SHUTDOWN] = {NULL, "Server Shutdown", NULL},
 };
 

@@ -42,6 +42,7 @@ enum fault {
 	FAULT_READ,
 	FAULT_WRITE,
 	FAULT_MEMORY,
+	FAULT_STRANGER,           /* it did not say who it is, and others came */
 	FAULT_SHUTDOWN,
 	FAULT_COUNT
 };

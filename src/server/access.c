@@ -62,6 +62,7 @@ static void admit(struct client *client, const struct auth_user *user, bool by_d
 	struct server *server = client->server;
 
 	bind_to(client, user, by_default);
+	strangers_know(&server->strangers, &client->stranger);
 	session_admit(&client->session, user,
 		      user ? accounts_find(server, user->account) : &server->router);
 }
@@ -344,6 +345,7 @@ static enum fault apply_to_stranger(struct client *client, const struct auth *au
 	if (!auth->is_required && !client->access.is_waiting) {
 		session->is_locked = false;
 		client->access.due_ms = 0;
+		strangers_know(&client->server->strangers, &client->stranger);
 	}
 	return FAULT_NONE;
 }
@@ -428,13 +430,14 @@ int access_replace(struct server *server, struct auth *auth, char why[ACCESS_WHY
 int access_init(struct server *server)
 {
 	struct access *access = &server->access;
-	uint64_t keys[3] = {0};
+	uint64_t keys[4] = {0};
 	int error = random_fill(keys, sizeof(keys));
 
 	*access = (struct access){.timer = {.expired = on_timer}, .salt = keys[0]};
 	hasher_init(&access->hasher, &server->loop);
 	access->hasher.done = on_hashed;
 	turnstile_init(&access->turnstile, keys[1]);
+	strangers_init(&server->strangers, keys[3]);
 	access->auth = auth_new(keys[2]);
 	if (error == 0 && !access->auth)
 		error = -ENOMEM;
@@ -448,6 +451,7 @@ void access_fini(struct server *server)
 	hasher_fini(&access->hasher);
 	forget_secret(access);
 	turnstile_fini(&access->turnstile);
+	strangers_fini(&server->strangers);
 	accounts_fini(server);
 	auth_free(access->auth);
 }
