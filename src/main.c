@@ -4,16 +4,18 @@
  *
  *   main.c    options → log → sockets → server
  *   server/   a client is a connected socket; the server owns the loop, the router and the clients.
- *             options, sockets, sandbox, files: how it begins; status, events, client_log: what it
+ *             access, turnstile, accounts: who comes in, and where to; options, sockets,
+ *             sandbox, files: how it begins; status, events, client_log: what it
  *             tells; reload, verdict; lame_duck, idle: how it ends; handover, client_state,
  *             upgrade: how another process goes on with its clients
  *   broker/   a session is one client's conversation; router, trie, sub and outbox carry a message
- *             from its publisher to its receivers, in a pool's memory; permit says who may;
- *             state saves a session. No sockets here
- *   proto/    the wire: parser, writer, handshake, subject, utf8, fault. No sockets here either
+ *             from its publisher to its receivers, in a pool's memory; auth decides who may
+ *             speak, permit of what; state saves a session. No sockets here
+ *   proto/    the wire: parser, writer, handshake, nkey, subject, utf8, fault. No sockets here either
  *   os/       loop and poller, stream, listener and accept, address, credentials, supervisor and
- *             units, log, signals, parcel, trial, closer, file, clock, random, memory
- *   base/     slice, buf, list, map, hash, scan, tags
+ *             units, log, signals, parcel, trial, closer, file, clock, random, memory, crypto,
+ *             hasher, secret, process
+ *   base/     slice, buf, list, map, hash, scan, tags, secret
  *
  * An include points down this list or stays on its floor, never up. A message's way:
  *
@@ -180,7 +182,7 @@ static int run(const struct options *options)
 	log_write(log, LOG_LEVEL_INFO, LOG_EVENT(EVENT_STARTING), "Starting minats");
 	log_write(log, LOG_LEVEL_INFO, NULL, "  Version:  %s (protocol level %s)", VERSION,
 		  HANDSHAKE_LEVEL);
-	if (server_init(&server, options, log, why) < 0) {
+	if (server_init(&server, options, log, why)) {
 		code = fail(log, why);
 	} else {
 		code = serve(&server);
@@ -197,6 +199,7 @@ int main(int argc, char *argv[])
 	struct options options;
 	char why[512];
 
+	options_hide_secrets(argc, argv);
 	if (options_read(&options, argc, argv, why))
 		return complain(why);
 	switch (options.action) {

@@ -54,7 +54,9 @@ systemd/ os/(supervisor_systemd|log_journal|units_systemd)\.c
 sys/epoll os/poller_epoll\.c
 sys/signalfd os/poller_epoll\.c
 sys/event os/poller_kqueue\.c
-pthread os/(log|closer)\.c
+pthread os/(log|closer|hasher)\.c
+sched os/process_linux\.c
+dlfcn os/crypto\.c
 OWNERS
 }
 

@@ -47,10 +47,12 @@ static void drop_grant(struct guard *guard, struct grant *grant)
 
 static void drop_all_grants(struct guard *guard)
 {
-	struct grant *grant;
+	struct list *link;
 
-	while ((grant = oldest_grant(guard)))
-		drop_grant(guard, grant);
+	while ((link = list_pop(&guard->by_age)))
+		free(container_of(link, struct grant, link));
+	map_fini(&guard->grants);
+	guard->grant_bytes = 0;
 }
 
 struct guard *guard_new(const struct router *router)
@@ -69,7 +71,6 @@ void guard_free(struct guard *guard)
 	if (!guard)
 		return;
 	drop_all_grants(guard);
-	map_fini(&guard->grants);
 	buf_fini(&guard->about);
 	permit_unref(guard->permit);
 	free(guard);

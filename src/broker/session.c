@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "broker/auth.h"
 #include "broker/guard.h"
 #include "broker/permit.h"
 #include "broker/router.h"
@@ -52,6 +53,7 @@ void session_fini(struct session *session)
 	session->inbound = NULL;
 	outbox_fini(&session->outbox);
 	guard_free(session->outbox.guard);
+	session_forget_claim(session);
 	handshake_fini(&session->connect);
 }
 
@@ -559,13 +561,11 @@ static enum step on_pong(struct session *session, const struct op *op, struct sl
 	return STEP_NEXT;
 }
 
-static enum step on_connect(struct session *session, const struct op *op, struct slice *input)
+/* CONNECT is what it should be, but for `fault`. */
+static enum step finish_connect(struct session *session, enum fault fault)
 {
-	struct connect *connect = &session->connect;
-	enum fault fault = handshake_read_connect(op->line, connect);
+	const struct connect *connect = &session->connect;
 
-	(void)input;
-	session->outbox.wants_headers = connect->headers && session->limits->headers;
 	if (fault == FAULT_NONE && connect->no_responders && !session->outbox.wants_headers)
 		fault = FAULT_NO_RESPONDERS;
 	session_update_care(session);
@@ -574,6 +574,78 @@ static enum step on_connect(struct session *session, const struct op *op, struct
 	session->connected = true;
 	session->events |= SESSION_CONNECTED;
 	return ok(session);
+}
+
+/* Who this is comes before everything else that may be wrong (2.3). */
+static enum step claim(struct session *session, struct claim *claim, enum fault fault)
+{
+	session->is_locked = true;
+	session->claim = claim;
+	session->late_fault = (uint8_t)fault;
+	session->events |= SESSION_CLAIMS;
+	return STEP_NEXT;
+}
+
+static enum step on_connect(struct session *session, const struct op *op, struct slice *input)
+{
+	struct connect *connect = &session->connect;
+	struct claim *claimed = session->is_guarded ? calloc(1, sizeof(*claimed)) : NULL;
+	enum fault fault = handshake_read_connect(op->line, connect, claimed);
+
+	(void)input;
+	session->outbox.wants_headers = connect->headers && session->limits->headers;
+	if (claimed && fault != FAULT_JSON && fault != FAULT_MEMORY)
+		return claim(session, claimed, fault);
+	if (claimed)
+		claim_fini(claimed);
+	free(claimed);
+	if (session->is_guarded && fault == FAULT_NONE)
+		fault = FAULT_MEMORY;
+	return finish_connect(session, fault);
+}
+
+void session_guard(struct session *session)
+{
+	session->is_guarded = session->is_locked = true;
+}
+
+void session_forget_claim(struct session *session)
+{
+	if (session->claim)
+		claim_fini(session->claim);
+	free(session->claim);
+	session->claim = NULL;
+}
+
+void session_enter(struct session *session, struct router *router)
+{
+	if (router == session->router)
+		return;
+	session_end_subs(session);
+	drop_guard(session);
+	session->recent = NULL;
+	session->router = router;
+}
+
+void session_admit(struct session *session, const struct auth_user *user, struct router *router)
+{
+	session_enter(session, router);
+	session->user = user;
+	session->is_locked = false;
+	if (session_set_permit(session, user ? user->permit : NULL) < 0)
+		session->fault = FAULT_MEMORY;
+	while (session_remove_forbidden(session))
+		continue;
+	/* A first operation that was no CONNECT has still to be done. */
+	if (session->claim)
+		finish_connect(session, (enum fault)session->late_fault);
+	session_forget_claim(session);
+}
+
+void session_refuse(struct session *session)
+{
+	session_forget_claim(session);
+	session_complain(session, FAULT_AUTHORIZATION);
 }
 
 static enum step on_info(struct session *session, const struct op *op, struct slice *input)
@@ -766,9 +838,22 @@ static bool must_pause(const struct session *session, uint64_t work_before)
 	const struct pool *pool = session->router->pool;
 
 	return (session->events &
-		(SESSION_CONNECTED | SESSION_FIRST_PING | SESSION_COMPLAINED)) ||
+		(SESSION_CONNECTED | SESSION_FIRST_PING | SESSION_COMPLAINED | SESSION_CLAIMS)) ||
 	       !list_is_empty(&pool->hot) || pool->congested ||
 	       session->router->work - work_before > SESSION_WORK;
+}
+
+/*
+ * Before it is known who he is: whoever begins with something else than CONNECT has no credentials.
+ */
+static bool claims_to_be_nobody(struct session *session, struct slice input)
+{
+	bool is_new = session->parser.state == 0 && input.length > 0;
+
+	if (!is_new || input.bytes[0] == 'C' || input.bytes[0] == 'c')
+		return false;
+	session->events |= SESSION_CLAIMS;
+	return true;
 }
 
 enum session_answer session_feed(struct session *session, struct slice *input)
@@ -778,6 +863,8 @@ enum session_answer session_feed(struct session *session, struct slice *input)
 
 	if (session->inbound)
 		fill_inbound(session, input);
+	if (session->is_locked && claims_to_be_nobody(session, *input))
+		return session->fault ? SESSION_OVER : SESSION_WAIT;
 	while (!session->fault) {
 		if (!publish_again(session, input)) {
 			enum step step = next_step(session, &op, input);

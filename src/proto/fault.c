@@ -32,6 +32,7 @@ static const struct {
 	[FAULT_NO_RESPONDERS] = {"no responders requires headers support",
 				 "No Responders Requires Headers", NULL},
 	[FAULT_AUTHORIZATION] = {"Authorization Violation", "Authentication Failure", NULL},
+	[FAULT_AUTHENTICATION_TIMEOUT] = {"Authentication Timeout", "Authentication Timeout", NULL},
 	[FAULT_MAX_CONNECTIONS] = {"maximum connections exceeded", "Maximum Connections Exceeded",
 				   NULL},
 	[FAULT_STALE] = {"Stale Connection", "Stale Connection", NULL},
@@ -45,6 +46,7 @@ static const struct {
 	[FAULT_READ] = {NULL, "Read Error", NULL},
 	[FAULT_WRITE] = {NULL, "Write Error", NULL},
 	[FAULT_MEMORY] = {NULL, "Out of Memory", NULL},
+	[FAULT_STRANGER] = {NULL, "Too Many Unauthenticated Clients", NULL},
 	[FAULT_SHUTDOWN] = {NULL, "Server Shutdown", NULL},
 };
 

@@ -28,6 +28,7 @@ enum fault {
 	FAULT_CLIENT_PROTOCOL,
 	FAULT_NO_RESPONDERS,
 	FAULT_AUTHORIZATION,
+	FAULT_AUTHENTICATION_TIMEOUT,
 	FAULT_MAX_CONNECTIONS,
 	FAULT_STALE,
 	/* The connection ends without a word. */
@@ -41,6 +42,7 @@ enum fault {
 	FAULT_READ,
 	FAULT_WRITE,
 	FAULT_MEMORY,
+	FAULT_STRANGER,           /* it did not say who it is, and others came */
 	FAULT_SHUTDOWN,
 	FAULT_COUNT
 };

@@ -11,11 +11,14 @@
 #include <string.h>
 #include <strings.h>
 
+#include "broker/auth.h"
 #include "os/address.h"
+#include "os/secret.h"
 #include "proto/utf8.h"
 
 enum kind {
 	KIND_TEXT,
+	KIND_SECRET,   /* a text that is hidden from other processes */
 	KIND_LISTEN,   /* a text, any number of times */
 	KIND_NUMBER,
 	KIND_SIZE,     /* a number that may end in k, MB, GiB, … */
@@ -71,6 +74,16 @@ static const struct row {
 	 "longest arguments of an operation (4096)"},
 	{{"max_connections"}, KIND_NUMBER, AT(max_connections), 1, INT32_MAX, "N",
 	 "most clients (65536)"},
+	{{"max_connections_per_address"}, KIND_NUMBER, AT(max_connections_per_address), 0,
+	 INT32_MAX, "N", "most clients from one address (0: no limit)"},
+	{{"max_connections_per_uid"}, KIND_NUMBER, AT(max_connections_per_uid), 0, INT32_MAX, "N",
+	 "most clients of one user on Unix sockets (0: no limit)"},
+	{{"connection_rate"}, KIND_NUMBER, AT(connection_rate), 0, 1000000, "N",
+	 "most new clients a second from one address (1000, but not from this machine)"},
+	{{"max_unauthenticated"}, KIND_NUMBER, AT(max_unauthenticated), 0, INT32_MAX, "N",
+	 "most clients that have not yet said who they are (4096; 0: no limit)"},
+	{{"max_unauthenticated_per_address"}, KIND_NUMBER, AT(max_unauthenticated_per_address), 0,
+	 INT32_MAX, "N", "most of them from one address or user (1024; 0: no limit)"},
 	{{"max_subscriptions"}, KIND_NUMBER, AT(max_subscriptions), 0, INT32_MAX, "N",
 	 "most subscriptions of a client (0: no limit)"},
 	{{"max_subscription_tokens", "max_sub_tokens"}, KIND_NUMBER, AT(max_subscription_tokens), 0,
@@ -91,6 +104,9 @@ static const struct row {
 	 "end after so long without clients (0: never)"},
 	{{"no_header_support"}, KIND_FLAG, AT(no_header_support), 0, 0, NULL,
 	 "no message headers"},
+	{{"user"}, KIND_TEXT, AT(user), 0, 0, "NAME", "the user who may connect"},
+	{{"pass"}, KIND_SECRET, AT(password), 0, 0, "PASSWORD", "his password, plain or bcrypt's"},
+	{{"auth"}, KIND_SECRET, AT(token), 0, 0, "TOKEN", "the token that who connects has to know"},
 	{{"sl", "signal"}, KIND_SIGNAL, AT(signal), 0, 0, "COMMAND[=PID]",
 	 "send stop, quit, term, reopen, reload, ldm or upgrade to a running minats"},
 	{{"v", "version"}, KIND_VERSION, 0, 0, 0, NULL, "show the version"},
@@ -99,7 +115,6 @@ static const struct row {
 	{{"t"}, KIND_MISSING, 0, 0, 0, NULL, "a configuration file"},
 	{{"m", "http_port"}, KIND_MISSING, 0, 0, 0, NULL, "monitoring"},
 	{{"ms", "https_port"}, KIND_MISSING, 0, 0, 0, NULL, "monitoring"},
-	{{"user", "pass", "auth"}, KIND_MISSING, 0, 0, 0, NULL, "authentication"},
 	{{"tls", "tlsverify", "help_tls"}, KIND_MISSING, 0, 0, 0, NULL, "TLS"},
 	{{"tlscert", "tlskey", "tlscacert"}, KIND_MISSING, 0, 0, 0, NULL, "TLS"},
 	{{"js", "jetstream"}, KIND_MISSING, 0, 0, 0, NULL, "JetStream"},
@@ -120,6 +135,9 @@ static const struct options defaults = {
 	.max_payload = 1 << 20,
 	.max_control_line = 4096,
 	.max_connections = 65536,
+	.connection_rate = -1,
+	.max_unauthenticated = 4096,
+	.max_unauthenticated_per_address = 1024,
 	.max_pending = 64 << 20,
 	.ping_interval_ms = 120 * SECOND,
 	.ping_max = 2,
@@ -303,6 +321,7 @@ static int set_value(struct options *options, const struct row *row, const char 
 
 	switch (row->kind) {
 	case KIND_TEXT:
+	case KIND_SECRET:
 	case KIND_SIGNAL:
 		if (!*value)
 			return fail(why, "option %s: its value is empty", option);
@@ -422,9 +441,49 @@ static int check(const struct options *options, char why[512])
 	if (options->inetd && options_given_address(options))
 		return fail(why, "option %s: with --inetd the socket comes from outside",
 			    options_given_address(options));
+	if (!options->user != !options->password)
+		return fail(why, "option --%s: give --user and --pass together",
+			    options->user ? "user" : "pass");
+	if (options->user && options->token)
+		return fail(why, "option --auth: give it alone, without --user and --pass");
 	if (options->listen_count > 0 && (options->host || options->port))
 		return fail(why, "option --listen: give it alone, without --addr and --port");
 	return 0;
+}
+
+/* The row of an option, and where its value begins in the word; 0: it is the next word. */
+static const struct row *read_word(const char *word, size_t *value)
+{
+	const char *name = word + (word[1] == '-' ? 2 : 1);
+	size_t length = strcspn(name, "=");
+
+	*value = name[length] ? (size_t)(name + length + 1 - word) : 0;
+	return find_row(name, length);
+}
+
+void options_hide_secrets(int argc, char *argv[])
+{
+	for (int at = 1; at < argc; at++) {
+		const struct row *row = NULL;
+		size_t value = 0;
+
+		if (argv[at][0] == '-' && argv[at][1])
+			row = read_word(argv[at], &value);
+		if (!row || !takes_value(row))
+			continue;
+		if (value == 0 && ++at == argc)
+			break;
+		if (row->kind == KIND_SECRET)
+			secret_hide_word(&argv[at], value);
+	}
+}
+
+int options_add_user(const struct options *options, struct auth *auth)
+{
+	const struct auth_user user = {
+		.name = options->user, .password = options->password, .token = options->token};
+
+	return user.name || user.token ? auth_add_user(auth, &user) : AUTH_OK;
 }
 
 int options_read(struct options *options, int argc, char *const argv[], char why[512])

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct auth;
+
 enum { OPTIONS_LISTEN_MAX = 32, OPTIONS_DEFAULT_PORT = 4222 };
 
 enum options_action {
@@ -35,6 +37,9 @@ struct options {
 	const char *ports_file_dir;
 	const char *log_file;
 	const char *signal;
+	const char *user;
+	const char *password;
+	const char *token;
 	bool debug;
 	bool trace;
 	bool syslog;
@@ -44,6 +49,11 @@ struct options {
 	int64_t max_payload;
 	int64_t max_control_line;
 	int64_t max_connections;
+	int64_t max_connections_per_address; /* 0: no limit, here and below */
+	int64_t max_connections_per_uid;
+	int64_t connection_rate;             /* a second and address; -1: not given */
+	int64_t max_unauthenticated;
+	int64_t max_unauthenticated_per_address;
 	int64_t max_subscriptions;
 	int64_t max_subscription_tokens;
 	int64_t max_pending;
@@ -58,6 +68,15 @@ struct options {
 
 /* 0, or 1 with `why`: the option, the value, and what was expected. */
 int options_read(struct options *options, int argc, char *const argv[], char why[512]);
+
+/*
+ * Before options_read(): secrets among the arguments are moved to where no other process sees them
+ * (os/secret.h).
+ */
+void options_hide_secrets(int argc, char *argv[]);
+
+/* The user of --user or --auth, if any. AUTH_OK or what auth_add_user() answers. */
+int options_add_user(const struct options *options, struct auth *auth);
 
 /* Prints the usage to standard output. */
 void options_show_help(void);

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "os/listener.h"
 #include "os/log.h"
@@ -29,6 +30,8 @@ enum {
 	TRIM_CLIENTS = 64,
 	TRIM_SUBSCRIPTIONS = 2048,
 	LATE_A_TURN = 256,
+	CONNECTION_RATE = 1000, /* if none was given */
+	QUIET_MS = 10000,
 	DESCRIPTORS_KEPT = 16,  /* for listeners, logs, files */
 };
 
@@ -128,6 +131,28 @@ static void init_lists(struct server *server)
 	list_init(&server->late);
 	list_init(&server->listeners);
 	list_init(&server->gone_listeners);
+	list_init(&server->accounts);
+}
+
+/* Those of the command line. 0, 1 with `why`, or -errno. */
+static int init_users(struct server *server, char why[256])
+{
+	uint64_t hash_key;
+	struct auth *auth;
+	int error = random_fill(&hash_key, sizeof(hash_key));
+
+	if (error < 0)
+		return error;
+	auth = auth_new(hash_key);
+	error = auth ? options_add_user(server->options, auth) : -ENOMEM;
+	if (error > 0)
+		snprintf(why, 256, "option --%s: it begins like a bcrypt hash, but is none",
+			 server->options->token ? "auth" : "pass");
+	if (error == 0)
+		error = access_replace(server, auth, why);
+	if (error != 0)
+		auth_free(auth);
+	return error;
 }
 
 int server_init(struct server *server, const struct options *options, struct log *log,
@@ -159,6 +184,8 @@ int server_init(struct server *server, const struct options *options, struct log
 	if (options->trace)
 		server->router.trace = &server->trace;
 	if (error == 0)
+		error = access_init(server);
+	if (error == 0)
 		error = loop_init(&server->loop);
 	if (error == 0)
 		error = signals_watch(server->loop.poller);
@@ -167,9 +194,11 @@ int server_init(struct server *server, const struct options *options, struct log
 	if (error == 0)
 		error = server_reserve_input(server, SERVER_READ_BYTES);
 	server->loop.signalled = on_signal;
+	if (error == 0)
+		error = init_users(server, why);
 	if (error < 0)
 		snprintf(why, 256, "cannot start: %s", strerror(-error));
-	else
+	else if (error == 0)
 		fit_descriptors(server);
 	return error;
 }
@@ -190,22 +219,27 @@ int server_reserve_input(struct server *server, size_t length)
 
 /* Clients. */
 
-int server_info(const struct server *server, const struct listener *listener, uint64_t cid,
-		const struct peer *peer, bool connect_info, struct buf *out)
+int server_info(const struct client *client, bool connect_info, struct buf *out)
 {
+	const struct server *server = client->server;
+	const struct listener *listener = client->listener;
+	const struct auth_user *user = client->session.user;
 	char ip[ADDRESS_TEXT];
-	struct info_client client = {
+	struct info_client info = {
 		.host = server->advertised_host ? server->advertised_host : listener->host,
 		.port = server->advertised_port ? (uint16_t)server->advertised_port
 						: listener->port,
-		.client_id = cid,
-		.client_ip = peer->family == AF_UNIX ? NULL : ip,
+		.client_id = client->cid,
+		.client_ip = client->peer.family == AF_UNIX ? NULL : ip,
 		.lame_duck = server->lame_duck.is_on,
 		.connect_info = connect_info,
+		.account = user ? user->account : NULL,
+		.auth_required = access_is_required(client),
+		.nonce = slice_of(connect_info ? "" : client->access.nonce),
 	};
 
-	peer_ip(peer, ip);
-	return handshake_info(out, buf_slice(&server->info), &client);
+	peer_ip(&client->peer, ip);
+	return handshake_info(out, buf_slice(&server->info), &info);
 }
 
 static struct server *server_of(const struct listener *listener)
@@ -228,18 +262,62 @@ static void log_no_memory(struct listener *listener, const struct peer *peer)
 		  "%s - A client was refused: out of memory", text);
 }
 
+static struct strangers_limits limits_of_strangers(const struct server *server)
+{
+	const struct options *options = server->options;
+
+	return (struct strangers_limits){
+		.max_per_address = (uint64_t)options->max_connections_per_address,
+		.max_per_uid = (uint64_t)options->max_connections_per_uid,
+		.rate = (uint64_t)(options->connection_rate < 0 ? CONNECTION_RATE
+								: options->connection_rate),
+		.spares_here = options->connection_rate < 0,
+		.max_strangers = (uint64_t)options->max_unauthenticated,
+		.max_strangers_per_place = (uint64_t)options->max_unauthenticated_per_address,
+	};
+}
+
+/* Closed before it costs anything; who tries a thousand times a second is told of once. */
+static void turn_away(struct listener *listener, int fd, const struct peer *peer)
+{
+	struct server *server = server_of(listener);
+	char text[ADDRESS_TEXT];
+	struct log_fields fields = {
+		.event = EVENT_TOO_FAST, .peer = text, .listener = listener->text};
+
+	close(fd);
+	if (server->loop.now_ms < server->quiet_until_ms)
+		return;
+	server->quiet_until_ms = server->loop.now_ms + QUIET_MS;
+	peer_text(peer, text);
+	log_write(server->log, LOG_LEVEL_WARNING, &fields,
+		  "%s - New connections are turned away: they come too fast", text);
+}
+
 static void on_accepted(struct listener *listener, int fd, const struct peer *peer)
 {
 	struct server *server = server_of(listener);
-	struct client *client = client_new(server, listener, fd, peer);
+	struct strangers_limits limits = limits_of_strangers(server);
+	struct place place = place_of(peer);
+	enum strangers_answer answer =
+		strangers_ask(&server->strangers, &limits, &place, server->loop.now_ms);
+	struct stranger *excess;
+	struct client *client;
 
+	if (answer == STRANGERS_TOO_FAST) {
+		turn_away(listener, fd, peer);
+		return;
+	}
+	client = client_new(server, listener, fd, peer);
 	if (!client) {
 		log_no_memory(listener, peer);
 		return;
 	}
-	if (server->connections <= server->max_connections)
-		return;
-	client_refuse(client, FAULT_MAX_CONNECTIONS);
+	if (answer == STRANGERS_TOO_MANY || server->connections > server->max_connections)
+		client_refuse(client, FAULT_MAX_CONNECTIONS);
+	excess = strangers_excess(&server->strangers, &limits, &client->stranger);
+	if (excess)
+		client_end(container_of(excess, struct client, stranger), FAULT_STRANGER);
 }
 
 static void on_starved(struct listener *listener, int error)
@@ -372,7 +450,7 @@ static void plan_trim(struct server *server)
 {
 	if (server->trim.place ||
 	    (server->pool.spare_bytes < TRIM_BYTES && server->freed < TRIM_CLIENTS &&
-	     server->router.unsubscribed - server->unsubscribed < TRIM_SUBSCRIPTIONS))
+	     accounts_count(server).unsubscribed - server->unsubscribed < TRIM_SUBSCRIPTIONS))
 		return;
 	pool_watch(&server->pool);
 	(void)loop_set_timer(&server->loop, &server->trim, server->loop.now_ms + TRIM_MS);
@@ -388,7 +466,7 @@ static void end_turn(struct server *server)
 		while ((client = pop_client(&server->pool.dirty)))
 			client_flush(client);
 	} while (server->wakes_stalled || !list_is_empty(&server->pool.hot));
-	router_rest(&server->router);
+	accounts_rest(server);
 	free_dead(server);
 	plan_trim(server);
 	status_plan(server);
@@ -400,11 +478,11 @@ static void on_trim(struct timer *timer)
 {
 	struct server *server = container_of(timer, struct server, trim);
 
-	router_trim(&server->router);
+	accounts_trim(server);
 	pool_trim(&server->pool);
 	memory_give_back();
 	server->freed = 0;
-	server->unsubscribed = server->router.unsubscribed;
+	server->unsubscribed = accounts_count(server).unsubscribed;
 }
 
 /* Starting and stopping. */
@@ -562,6 +640,7 @@ void server_fini(struct server *server)
 		free(listener);
 	}
 	units_fini(&server->units);
+	access_fini(server);
 	router_fini(&server->router);
 	pool_fini(&server->pool);
 	buf_fini(&server->info);

@@ -448,9 +448,6 @@ static void what_nats_server_has_and_minats_has_not_is_named(void)
 		       {{"--http_port=8222"}, {"option --http_port:", "no monitoring"}},
 		       {{"-ms", "8222"}, {"option -ms:", "no monitoring"}},
 		       {{"--https_port", "1"}, {"option --https_port:", "no monitoring"}},
-		       {{"--user", "u"}, {"option --user:", "no authentication"}},
-		       {{"--pass", "p"}, {"option --pass:", "no authentication"}},
-		       {{"--auth", "t"}, {"option --auth:", "no authentication"}},
 		       {{"--tls"}, {"option --tls:", "no TLS"}},
 		       {{"--tlsverify"}, {"option --tlsverify:", "no TLS"}},
 		       {{"--tlscert", "f"}, {"option --tlscert:", "no TLS"}},
@@ -646,11 +643,12 @@ static void help_names_every_option_and_none_that_is_missing(void)
 		"--max_subscription_tokens, --max_sub_tokens N", "--max_pending BYTES",
 		"--write_deadline TIME", "--ping_interval TIME", "--ping_max N",
 		"--lame_duck_duration TIME", "--lame_duck_grace_period TIME",
-		"--exit-idle-time TIME", "--no_header_support",
+		"--exit-idle-time TIME", "--no_header_support", "--user NAME",
+		"--pass PASSWORD", "--auth TOKEN",
 		"--signal COMMAND[=PID]", "-v, --version", "-h, --help",
 	};
 	static const char *const missing[] = {"--config", "--http_port", "--tls", "--jetstream",
-					      "--cluster", "--profile", "--user"};
+					      "--cluster", "--profile"};
 	char *help = catch_help();
 
 	for (size_t at = 0; at < COUNT(there); at++)
@@ -663,7 +661,38 @@ static void help_names_every_option_and_none_that_is_missing(void)
 	free(help);
 }
 
+static void users_of_the_command_line_are_whole(void)
+{
+	CHECK_REFUSALS({{"--user", "u"}, {"option --user:", "together"}},
+		       {{"--pass", "p"}, {"option --pass:", "together"}},
+		       {{"--user=u", "--pass=p", "--auth=t"}, {"option --auth:", "alone"}},
+		       {{"--auth="}, {"option --auth:", "empty"}});
+}
+
+/* The place where the kernel looks is overwritten; the word itself is as before. */
+static void secrets_are_hidden_wherever_they_stand(void)
+{
+	char name[] = "minats", pass[] = "--pass=sesame", user[] = "--user", joe[] = "--auth";
+	char token[] = "-auth", value[] = "open", debug[] = "-D";
+	char *argv[] = {name, user, joe, pass, debug, token, value, NULL};
+	char *before[7];
+
+	memcpy(before, argv, sizeof(before));
+	options_hide_secrets(7, argv);
+	CHECK_TEXT(slice_of(argv[3]), "--pass=sesame");
+	CHECK_TEXT(slice_of(argv[6]), "open");
+	CHECK_TEXT(slice_of(before[3]), "--pass=");
+	CHECK(memcmp(before[3] + 7, "\0\0\0\0\0\0", 6) == 0);
+	CHECK(memcmp(before[6], "\0\0\0\0", 4) == 0);
+	/* The user is no secret, whatever he is called. */
+	CHECK(argv[2] == before[2] && argv[5] == before[5] && argv[4] == before[4]);
+	free(argv[3]);
+	free(argv[6]);
+}
+
 static const struct test_case cases[] = {
+	TEST_CASE(users_of_the_command_line_are_whole),
+	TEST_CASE(secrets_are_hidden_wherever_they_stand),
 	TEST_CASE(without_options_there_are_defaults),
 	TEST_CASE(every_name_has_one_dash_or_two),
 	TEST_CASE(upper_and_lower_case_are_different_names),
