@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/scan.h"
 #include "base/slice.h"
 
 enum { MAP_ITEMS = 7 };
@@ -72,11 +73,27 @@ static inline uint64_t map_matches(const struct map_bucket *bucket, uint8_t tag)
 	return (tags - UINT64_C(0x0101010101010101)) & ~tags & UINT64_C(0x0080808080808080);
 }
 
-/* What a search for this hash will look at first: to be told to the processor early. */
+/* What a search for this hash will look at first is asked of memory early, */
 static inline void map_expect(const struct map *map, uint32_t hash)
 {
 	if (map->count > 0)
 		__builtin_prefetch(&map->buckets[hash & map->mask]);
+}
+
+/* and then the item that it will probably find. Whether there is one is not waited for. */
+static inline void map_expect_item(const struct map *map, uint32_t hash)
+{
+	if (map->count > 0) {
+		const struct map_bucket *bucket = &map->buckets[hash & map->mask];
+		uint64_t matches = map_matches(bucket, map_tag(hash)) | UINT64_C(1) << 55;
+
+		__builtin_prefetch(bucket->items[__builtin_ctzll(matches) / 8]);
+	}
+}
+
+static inline bool map_is_named(struct slice is, struct slice wanted)
+{
+	return is.length == wanted.length && scan_equal(is.bytes, wanted.bytes, wanted.length);
 }
 
 /* Inline, so that each caller's name function is too: this is on the path of every message. */
@@ -94,7 +111,7 @@ static inline void *map_find(const struct map *map, uint32_t hash, struct slice 
 		for (; matches; matches &= matches - 1) {
 			void *item = bucket->items[__builtin_ctzll(matches) / 8];
 
-			if (slice_equal(name_of(item), name))
+			if (map_is_named(name_of(item), name))
 				return item;
 		}
 		if (!bucket->passed)

@@ -207,16 +207,9 @@ static void refresh(struct memo *memo, const struct trie *trie, struct slice sub
 
 static struct match look_up(struct router *router, struct slice subject, uint32_t hash)
 {
-	struct trie *trie = &router->trie;
-	struct match match;
+	struct match match = trie_find(&router->trie, subject, hash);
 
-	/* Patterns first: meanwhile memory brings what the literal subjects need. */
-	map_expect(&trie->literals, hash);
-	match.count = trie_find_patterns(trie, subject);
-	match.patterns = trie->found;
-	match.literal = trie_find_literal(trie, subject, hash);
-	match.groups = trie_find_groups(trie, subject, hash);
-	router->work += trie->visited;
+	router->work += router->trie.visited;
 	return match;
 }
 

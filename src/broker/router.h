@@ -25,14 +25,6 @@ enum {
 	MEMO_PATTERNS = 8,
 };
 
-/* All leaves that match a subject. */
-struct match {
-	struct leaf *literal;          /* of plain subscriptions to this very subject; or NULL */
-	struct leaf *groups;           /* the first of its queue groups; or NULL */
-	struct leaf *const *patterns;
-	uint32_t count;                /* of patterns */
-};
-
 /*
  * What the trie answered to a subject. A publisher remembers where the memo of its last subject
  * is, and knows by the subject in it whether it still is that.

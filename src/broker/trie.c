@@ -498,15 +498,11 @@ static size_t take_apart(struct trie *trie, struct slice subject)
  * for later, so there is at most one place to remember a level. What it will need next is asked of
  * memory early.
  */
-uint32_t trie_find_patterns(struct trie *trie, struct slice subject)
+static uint32_t walk(struct trie *trie, size_t length)
 {
-	size_t length = trie->root ? take_apart(trie, subject) : 0;
 	uint32_t count = 0;
 	size_t open = 0;
 
-	trie->visited = 0;
-	if (length == 0)
-		return 0;
 	trie->visits[open++] = (struct visit){trie->root, 0};
 	while (open > 0) {
 		struct visit visit = trie->visits[--open];
@@ -533,4 +529,29 @@ uint32_t trie_find_patterns(struct trie *trie, struct slice subject)
 			trie->visits[open++] = (struct visit){child, visit.at + 1};
 	}
 	return count;
+}
+
+uint32_t trie_find_patterns(struct trie *trie, struct slice subject)
+{
+	size_t length = trie->root ? take_apart(trie, subject) : 0;
+
+	trie->visited = 0;
+	return length > 0 ? walk(trie, length) : 0;
+}
+
+/* What the literal subject needs of memory is on its way while the patterns are looked at. */
+struct match trie_find(struct trie *trie, struct slice subject, uint32_t hash)
+{
+	struct match match = {.patterns = trie->found};
+	size_t length;
+
+	map_expect(&trie->literals, hash);
+	length = trie->root ? take_apart(trie, subject) : 0;
+	map_expect_item(&trie->literals, hash);
+	trie->visited = 0;
+	if (length > 0)
+		match.count = walk(trie, length);
+	match.literal = trie_find_literal(trie, subject, hash);
+	match.groups = trie_find_groups(trie, subject, hash);
+	return match;
 }

@@ -162,6 +162,17 @@ static inline struct leaf *trie_find_groups(const struct trie *trie, struct slic
 	return map_find(&trie->groups, hash, subject, leaf_name);
 }
 
+/* All leaves that match a subject. */
+struct match {
+	struct leaf *literal;          /* of plain subscriptions to this very subject; or NULL */
+	struct leaf *groups;           /* the first of its queue groups, linked by `next`; or NULL */
+	struct leaf *const *patterns;  /* as with trie_find_patterns() */
+	uint32_t count;                /* of patterns */
+};
+
+/* `hash` is the subject's. Allocates nothing. */
+struct match trie_find(struct trie *trie, struct slice subject, uint32_t hash);
+
 /*
  * The leaves of all patterns that match, in trie->found; returns how many. Allocates nothing.
  * They stay until the trie changes or is asked again.
