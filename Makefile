@@ -36,34 +36,37 @@ LOG_systemd = log_journal
 LOG_none = log_journal_none
 
 # The house, floor by floor; src/main.c has the map.
-BASE = buf map tags
+BASE = buf map slab tags
 PROTO = fault handshake nkey parser subject utf8 writer
-BROKER = auth outbox pool router session state sub trie
+BROKER = auth guard outbox permit pool router session state sub trie
 OS = accept_$(ACCEPT) address clock closer credentials_$(CREDENTIALS) crypto file hasher listener log log_lines \
 	$(LOG_$(SUPERVISOR)) loop memory_$(MEMORY) parcel_$(PARCEL) poller_$(POLLER) process_$(PROCESS) random secret signals \
 	stream_plain supervisor_$(SUPERVISOR) trial units_$(SUPERVISOR)
 SERVER = access accounts client client_log client_state config config_file config_options \
 	config_parse files handover handover_pack handover_unpack idle lame_duck logging options \
-	reload sandbox server settings sockets status turnstile upgrade verdict
+	place reload sandbox server settings sockets status strangers turnstile upgrade verdict
 SOURCES = src/main.c $(BASE:%=src/base/%.c) $(PROTO:%=src/proto/%.c) \
 	$(BROKER:%=src/broker/%.c) $(OS:%=src/os/%.c) $(SERVER:%=src/server/%.c)
 OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 
 # A unit test, and the modules it needs: all that its module depends on.
-UNITS = buf map tags subject utf8 nkey crypto auth turnstile fault parser writer handshake pool \
-	outbox trie router session state loop address options config log verdict status \
+UNITS = buf map slab tags subject utf8 nkey crypto auth turnstile strangers fault parser writer \
+	handshake pool outbox trie router permit guard session state loop address options config \
+	log verdict status \
 	$(UNITS_$(SUPERVISOR)) \
 	$(UNITS_$(PARCEL))
 UNITS_linux = handover access
 UNITS_systemd = units
 UNIT_buf = base/buf
 UNIT_map = base/map
+UNIT_slab = base/slab
 UNIT_tags = base/tags base/buf
 UNIT_subject = proto/subject
 UNIT_utf8 = proto/utf8
 UNIT_nkey = proto/nkey
 UNIT_crypto = os/crypto
-UNIT_turnstile = server/turnstile $(UNIT_address) base/map
+UNIT_strangers = server/strangers server/place $(UNIT_address) base/map
+UNIT_turnstile = server/turnstile server/place $(UNIT_address) base/map
 UNIT_auth = broker/auth base/map base/buf proto/nkey proto/handshake proto/utf8
 UNIT_fault = proto/fault
 UNIT_parser = proto/parser
@@ -71,8 +74,11 @@ UNIT_writer = proto/writer proto/utf8 base/buf
 UNIT_handshake = proto/handshake proto/utf8 base/buf
 UNIT_pool = broker/pool
 UNIT_outbox = broker/outbox broker/pool
-UNIT_trie = broker/trie broker/sub proto/subject base/map
-UNIT_router = broker/router broker/outbox broker/pool $(UNIT_trie) $(UNIT_writer)
+UNIT_trie = broker/trie broker/sub proto/subject base/map base/slab
+UNIT_permit = broker/permit proto/subject
+UNIT_router = broker/router broker/outbox broker/pool broker/guard broker/permit $(UNIT_trie) \
+	$(UNIT_writer)
+UNIT_guard = $(UNIT_router)
 PURE = broker/session $(UNIT_router) proto/handshake proto/parser proto/fault
 UNIT_session = $(PURE) broker/state base/tags
 UNIT_state = $(UNIT_session)
@@ -137,11 +143,12 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 $(BUILD)/tests/bench/path: $(UNIT_session:%=$(BUILD)/src/%.o)
 
 # Fuzzers, by clang's libFuzzer; the corpus is in tests/fuzz/corpus.
-FUZZERS = parser connect config nkey trie broker state
+FUZZERS = parser connect config nkey permit trie broker state
 FUZZ_parser = $(UNIT_parser) proto/fault
 FUZZ_connect = $(UNIT_handshake)
 FUZZ_config = $(UNIT_config)
 FUZZ_nkey = $(UNIT_nkey)
+FUZZ_permit = $(UNIT_permit)
 FUZZ_trie = $(UNIT_trie)
 FUZZ_broker = $(UNIT_session)
 FUZZ_state = $(UNIT_state)

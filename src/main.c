@@ -11,7 +11,7 @@
  *             upgrade: how another process goes on with its clients
  *   broker/   a session is one client's conversation; router, trie, sub and outbox carry a message
  *             from its publisher to its receivers, in a pool's memory; auth decides who may
- *             speak; state saves a session. No sockets here
+ *             speak, permit of what; state saves a session. No sockets here
  *   proto/    the wire: parser, writer, handshake, nkey, subject, utf8, fault. No sockets here either
  *   os/       loop and poller, stream, listener and accept, address, credentials, supervisor and
  *             units, log, signals, parcel, trial, closer, file, clock, random, memory, crypto,

@@ -15,7 +15,7 @@
 
 enum {
 	POOL_SPARE_BYTES = 8 << 20,
-	POOL_HOT_BYTES = 65536,
+	POOL_HOT_BYTES = 131072,
 	CHUNK_SMALL = 1024,  /* what a chunk takes of memory, its head included */
 	CHUNK_LARGE = 16384,
 	PAYLOAD_CLASSES = 16, /* 4 KiB << class, and room for a line before it */
@@ -32,6 +32,7 @@ struct payload {
 	uint32_t refs;
 	uint32_t capacity;
 	uint32_t number; /* in a saved state (broker/state.h); 0: none yet */
+	uint32_t saved;  /* bytes that are in that state */
 	char bytes[];
 };
 

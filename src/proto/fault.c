@@ -18,9 +18,8 @@ static const struct {
 				  "Permissions Violation for Publish", NULL},
 	[FAULT_REPLY_DENIED] = {"Permissions Violation for Publish with Reply of ",
 				"Permissions Violation for Reply", NULL},
-	[FAULT_QUEUE_DENIED] = {"Permissions Violation for Subscription to ",
-				"Permissions Violation for Subscription",
-				" using queue \"_sys_\""},
+	[FAULT_SUBSCRIPTION_DENIED] = {"Permissions Violation for Subscription to ",
+				       "Permissions Violation for Subscription", NULL},
 	[FAULT_TOKENS_DENIED] = {"Permissions Violation for Subscription to ",
 				 "Permissions Violation for Subscription", ", too many tokens"},
 	[FAULT_UNKNOWN_OPERATION] = {"Unknown Protocol Operation", "Protocol Violation",
@@ -47,6 +46,7 @@ static const struct {
 	[FAULT_READ] = {NULL, "Read Error", NULL},
 	[FAULT_WRITE] = {NULL, "Write Error", NULL},
 	[FAULT_MEMORY] = {NULL, "Out of Memory", NULL},
+	[FAULT_STRANGER] = {NULL, "Too Many Unauthenticated Clients", NULL},
 	[FAULT_SHUTDOWN] = {NULL, "Server Shutdown", NULL},
 };
 

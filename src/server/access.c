@@ -14,6 +14,7 @@
 #include "os/units.h"
 #include "server/accounts.h"
 #include "server/client.h"
+#include "server/client_log.h"
 #include "server/events.h"
 #include "server/server.h"
 
@@ -62,6 +63,7 @@ static void admit(struct client *client, const struct auth_user *user, bool by_d
 	struct server *server = client->server;
 
 	bind_to(client, user, by_default);
+	strangers_know(&server->strangers, &client->stranger);
 	session_admit(&client->session, user,
 		      user ? accounts_find(server, user->account) : &server->router);
 }
@@ -296,7 +298,7 @@ void access_forget(struct client *client)
 	client->access.due_ms = 0;
 	session_forget_claim(&client->session);
 	client->session.user = NULL;
-	client->session.router = &client->server->router;
+	session_enter(&client->session, &client->server->router);
 }
 
 /* Another configuration. */
@@ -344,6 +346,7 @@ static enum fault apply_to_stranger(struct client *client, const struct auth *au
 	if (!auth->is_required && !client->access.is_waiting) {
 		session->is_locked = false;
 		client->access.due_ms = 0;
+		strangers_know(&client->server->strangers, &client->stranger);
 	}
 	return FAULT_NONE;
 }
@@ -375,8 +378,22 @@ enum fault access_apply(struct client *client, const struct access_binding *befo
 		return FAULT_CLIENT_CLOSED;
 	session->is_guarded = auth->is_required;
 	bind_to(client, decision.user, decision.by_default);
-	session->router = decision.user ? accounts_find(client->server, decision.user->account)
-					: &client->server->router;
+	session_enter(session, decision.user ? accounts_find(client->server, decision.user->account)
+					     : &client->server->router);
+	return FAULT_NONE;
+}
+
+enum fault access_permit(struct client *client)
+{
+	struct session *session = &client->session;
+
+	if (client->state != CLIENT_OPEN)
+		return FAULT_NONE;
+	if (session_set_permit(session, session->user ? session->user->permit : NULL) < 0)
+		return FAULT_MEMORY;
+	while (session_remove_forbidden(session))
+		client_log_complaint(client);
+	session->events &= (uint8_t)~SESSION_COMPLAINED;
 	return FAULT_NONE;
 }
 
@@ -413,12 +430,14 @@ int access_replace(struct server *server, struct auth *auth, char why[ACCESS_WHY
 	for (struct list *at = server->clients.next, *next; at != &server->clients; at = next) {
 		struct client *client = container_of(at, struct client, link);
 		struct access_binding binding;
+		enum fault fault;
 
 		next = at->next;
 		if (client->state != CLIENT_OPEN)
 			continue;
 		binding = access_binding_of(client);
-		access_part(client, access_apply(client, &binding));
+		fault = access_apply(client, &binding);
+		access_part(client, fault == FAULT_NONE ? access_permit(client) : fault);
 	}
 	accounts_settle(server);
 	auth_free(before);
@@ -428,13 +447,14 @@ int access_replace(struct server *server, struct auth *auth, char why[ACCESS_WHY
 int access_init(struct server *server)
 {
 	struct access *access = &server->access;
-	uint64_t keys[3] = {0};
+	uint64_t keys[4] = {0};
 	int error = random_fill(keys, sizeof(keys));
 
 	*access = (struct access){.timer = {.expired = on_timer}, .salt = keys[0]};
 	hasher_init(&access->hasher, &server->loop);
 	access->hasher.done = on_hashed;
 	turnstile_init(&access->turnstile, keys[1]);
+	strangers_init(&server->strangers, keys[3]);
 	access->auth = auth_new(keys[2]);
 	if (error == 0 && !access->auth)
 		error = -ENOMEM;
@@ -448,6 +468,7 @@ void access_fini(struct server *server)
 	hasher_fini(&access->hasher);
 	forget_secret(access);
 	turnstile_fini(&access->turnstile);
+	strangers_fini(&server->strangers);
 	accounts_fini(server);
 	auth_free(access->auth);
 }

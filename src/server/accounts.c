@@ -47,6 +47,7 @@ static int add(struct server *server, const char *name)
 	}
 	router_init(&account->router, &server->pool, seeds);
 	account->router.trace = server->router.trace;
+	account->router.now_ms = server->router.now_ms;
 	account->is_new = account->is_wanted = true;
 	list_append(&server->accounts, &account->link);
 	return 0;
@@ -112,6 +113,20 @@ int accounts_prepare(struct server *server, const struct auth *auth)
 void accounts_settle(struct server *server)
 {
 	remove_if(server, is_unwanted);
+}
+
+void accounts_rest(struct server *server)
+{
+	router_rest(&server->router);
+	for (struct list *at = server->accounts.next; at != &server->accounts; at = at->next)
+		router_rest(&account_of(at)->router);
+}
+
+void accounts_trim(struct server *server)
+{
+	router_trim(&server->router);
+	for (struct list *at = server->accounts.next; at != &server->accounts; at = at->next)
+		router_trim(&account_of(at)->router);
 }
 
 void accounts_fini(struct server *server)

@@ -30,6 +30,10 @@ int accounts_prepare(struct server *server, const struct auth *auth);
 void accounts_settle(struct server *server);
 void accounts_fini(struct server *server);
 
+/* All routers: when a turn ends, and when memory is given back. */
+void accounts_rest(struct server *server);
+void accounts_trim(struct server *server);
+
 /* NULL: there is none of that name. */
 struct router *accounts_find(struct server *server, const char *name);
 

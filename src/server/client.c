@@ -72,6 +72,7 @@ static void leave_open(struct client *client, enum fault fault, enum client_stat
 	client->session.outbox.closed = true;
 	session_end_subs(&client->session);
 	access_forget(client);
+	strangers_leave(&server->strangers, &client->stranger);
 	list_remove(&client->stalled_link);
 	client->stalled_until_ms = 0;
 	server->connections--;
@@ -189,12 +190,14 @@ void client_flush(struct client *client)
 	}
 	if (was_congested && !outbox_is_congested(outbox))
 		server_wake_stalled(client->server);
-	if (done >= 0)
+	if (done >= 0) {
 		all_written(client);
-	else if (stream_must_wait(done))
+	} else if (stream_must_wait(done)) {
+		outbox_fall_behind(outbox);
 		wait_to_write(client);
-	else
+	} else {
 		client_drop(client, FAULT_WRITE);
+	}
 }
 
 void client_send_info(struct client *client, bool connect_info)
@@ -565,6 +568,7 @@ struct client *client_make(struct server *server, const struct listener *listene
 	list_init(&client->link);
 	list_init(&client->stalled_link);
 	ticket_init(&client->access.ticket);
+	stranger_init(&client->stranger);
 	return client;
 }
 
@@ -581,15 +585,19 @@ static struct unit *ask_unit(const struct client *client)
 static void enter(struct client *client)
 {
 	struct server *server = client->server;
+	struct place place;
 
 	if (!client->unit)
 		client->unit = ask_unit(client);
 	list_append(&server->clients, &client->link);
 	server->status.has_changed = true;
-	if (client->state == CLIENT_OPEN)
-		server->connections++;
-	else
+	if (client->state != CLIENT_OPEN) {
 		server->leaving++;
+		return;
+	}
+	server->connections++;
+	place = place_of(&client->peer);
+	strangers_enter(&server->strangers, &client->stranger, &place, !client->session.is_locked);
 }
 
 void client_listen(struct client *client)
@@ -636,10 +644,10 @@ struct client *client_new(struct server *server, const struct listener *listener
 	client->last_in_ms = server->loop.now_ms;
 	client->ping_due_ms =
 		server->loop.now_ms + (uint64_t)server->options->ping_interval_ms;
+	access_greet(client);
 	enter(client);
 	client_log(client, LOG_LEVEL_DEBUG, LOG_EVENT(EVENT_CLIENT_CREATED),
 		   "Client connection created");
-	access_greet(client);
 	client_send_info(client, false);
 	watch(client, POLLER_READ);
 	if (client->state == CLIENT_OPEN)

@@ -14,6 +14,7 @@
 #include "os/loop.h"
 #include "os/stream.h"
 #include "server/access.h"
+#include "server/strangers.h"
 
 struct server;
 struct listener;
@@ -48,6 +49,7 @@ struct client {
 	uint64_t stalled_until_ms; /* not read from until then; 0: not stalled */
 	struct peer peer;
 	struct access_client access;
+	struct stranger stranger;
 	uint32_t drained_before;  /* server.drained_bytes when it was stalled, its low half */
 	uint32_t pings_out;       /* unanswered */
 	uint8_t state;

@@ -83,6 +83,11 @@ struct options {
 	int64_t max_payload;
 	int64_t max_control_line;
 	int64_t max_connections;
+	int64_t max_connections_per_address; /* 0: no limit, here and below */
+	int64_t max_connections_per_uid;
+	int64_t connection_rate;             /* a second and address; -1: not given */
+	int64_t max_unauthenticated;
+	int64_t max_unauthenticated_per_address;
 	int64_t max_subscriptions;
 	int64_t max_subscription_tokens;
 	int64_t max_pending;

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "os/listener.h"
 #include "os/log.h"
@@ -29,6 +30,8 @@ enum {
 	TRIM_CLIENTS = 64,
 	TRIM_SUBSCRIPTIONS = 2048,
 	LATE_A_TURN = 256,
+	CONNECTION_RATE = 1000, /* if none was given */
+	QUIET_MS = 10000,
 	DESCRIPTORS_KEPT = 16,  /* for listeners, logs, files */
 };
 
@@ -184,6 +187,7 @@ int server_init(struct server *server, const struct options *options, struct log
 	pool_init(&server->pool, (size_t)options->max_pending);
 	error = random_fill(seeds, sizeof(seeds));
 	router_init(&server->router, &server->pool, seeds);
+	server->router.now_ms = &server->loop.now_ms;
 	if (options->trace)
 		server->router.trace = &server->trace;
 	if (error == 0)
@@ -265,18 +269,62 @@ static void log_no_memory(struct listener *listener, const struct peer *peer)
 		  "%s - A client was refused: out of memory", text);
 }
 
+static struct strangers_limits limits_of_strangers(const struct server *server)
+{
+	const struct options *options = server->options;
+
+	return (struct strangers_limits){
+		.max_per_address = (uint64_t)options->max_connections_per_address,
+		.max_per_uid = (uint64_t)options->max_connections_per_uid,
+		.rate = (uint64_t)(options->connection_rate < 0 ? CONNECTION_RATE
+								: options->connection_rate),
+		.spares_here = options->connection_rate < 0,
+		.max_strangers = (uint64_t)options->max_unauthenticated,
+		.max_strangers_per_place = (uint64_t)options->max_unauthenticated_per_address,
+	};
+}
+
+/* Closed before it costs anything; who tries a thousand times a second is told of once. */
+static void turn_away(struct listener *listener, int fd, const struct peer *peer)
+{
+	struct server *server = server_of(listener);
+	char text[ADDRESS_TEXT];
+	struct log_fields fields = {
+		.event = EVENT_TOO_FAST, .peer = text, .listener = listener->text};
+
+	close(fd);
+	if (server->loop.now_ms < server->quiet_until_ms)
+		return;
+	server->quiet_until_ms = server->loop.now_ms + QUIET_MS;
+	peer_text(peer, text);
+	log_write(server->log, LOG_LEVEL_WARNING, &fields,
+		  "%s - New connections are turned away: they come too fast", text);
+}
+
 static void on_accepted(struct listener *listener, int fd, const struct peer *peer)
 {
 	struct server *server = server_of(listener);
-	struct client *client = client_new(server, listener, fd, peer);
+	struct strangers_limits limits = limits_of_strangers(server);
+	struct place place = place_of(peer);
+	enum strangers_answer answer =
+		strangers_ask(&server->strangers, &limits, &place, server->loop.now_ms);
+	struct stranger *excess;
+	struct client *client;
 
+	if (answer == STRANGERS_TOO_FAST) {
+		turn_away(listener, fd, peer);
+		return;
+	}
+	client = client_new(server, listener, fd, peer);
 	if (!client) {
 		log_no_memory(listener, peer);
 		return;
 	}
-	if (server->connections <= server->max_connections)
-		return;
-	client_refuse(client, FAULT_MAX_CONNECTIONS);
+	if (answer == STRANGERS_TOO_MANY || server->connections > server->max_connections)
+		client_refuse(client, FAULT_MAX_CONNECTIONS);
+	excess = strangers_excess(&server->strangers, &limits, &client->stranger);
+	if (excess)
+		client_end(container_of(excess, struct client, stranger), FAULT_STRANGER);
 }
 
 static void on_starved(struct listener *listener, int error)
@@ -425,6 +473,7 @@ static void end_turn(struct server *server)
 		while ((client = pop_client(&server->pool.dirty)))
 			client_flush(client);
 	} while (server->wakes_stalled || !list_is_empty(&server->pool.hot));
+	accounts_rest(server);
 	free_dead(server);
 	plan_trim(server);
 	status_plan(server);
@@ -436,6 +485,7 @@ static void on_trim(struct timer *timer)
 {
 	struct server *server = container_of(timer, struct server, trim);
 
+	accounts_trim(server);
 	pool_trim(&server->pool);
 	memory_give_back();
 	server->freed = 0;

@@ -20,6 +20,7 @@
 #include "server/lame_duck.h"
 #include "server/options.h"
 #include "server/status.h"
+#include "server/strangers.h"
 #include "server/upgrade.h"
 
 struct client;
@@ -41,6 +42,8 @@ struct server {
 	struct router router;  /* of AUTH_GLOBAL_ACCOUNT */
 	struct list accounts;  /* the others */
 	struct access access;
+	struct strangers strangers;
+	uint64_t quiet_until_ms; /* somebody was too fast, which was told not long ago */
 	struct limits limits;
 	struct trace trace;
 	struct list clients;

@@ -2,11 +2,8 @@
 #include "server/turnstile.h"
 
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 
 #include "base/hash.h"
-#include "os/address.h"
 
 struct turnstile_place {
 	struct list link; /* turnstile.places */
@@ -17,32 +14,19 @@ struct turnstile_place {
 	uint64_t not_before_ms;
 };
 
-struct place place_of(const struct peer *peer)
-{
-	struct place place = {.family = peer->family};
-	struct credentials credentials = peer_credentials(peer);
-	uint64_t uid = credentials.uid;
-
-	if (peer->family == AF_INET)
-		memcpy(place.bytes, peer->bytes, 4);
-	else if (peer->family == AF_INET6)
-		memcpy(place.bytes, peer->bytes, 8);
-	else
-		memcpy(place.bytes, &uid, 8);
-	return place;
-}
-
 static struct slice name_of(const void *place)
 {
-	const struct turnstile_place *at = place;
+	return place_slice(&((const struct turnstile_place *)place)->where);
+}
 
-	return (struct slice){(const char *)&at->where, sizeof(at->where)};
+static uint32_t item_hash(uint64_t key, const void *place)
+{
+	return hash_bytes(key, name_of(place));
 }
 
 static uint32_t hash_of(const struct turnstile *turnstile, const struct place *place)
 {
-	return hash_bytes(turnstile->hash_key,
-			  (struct slice){(const char *)place, sizeof(*place)});
+	return hash_bytes(turnstile->hash_key, place_slice(place));
 }
 
 static struct turnstile_place *place_at(const struct list *link)
@@ -58,7 +42,8 @@ void turnstile_init(struct turnstile *turnstile, uint64_t hash_key)
 
 static void discard(struct turnstile *turnstile, struct turnstile_place *place)
 {
-	map_remove(&turnstile->by_place, hash_of(turnstile, &place->where), place);
+	map_remove(&turnstile->by_place, hash_of(turnstile, &place->where), place,
+		   turnstile->hash_key, item_hash);
 	list_remove(&place->link);
 	free(place);
 }
@@ -94,7 +79,8 @@ static struct turnstile_place *add_place(struct turnstile *turnstile, const stru
 
 	if (turnstile->by_place.count >= TURNSTILE_PLACES)
 		discard_old(turnstile, now_ms);
-	if (turnstile->by_place.count >= TURNSTILE_PLACES || map_reserve(&turnstile->by_place) < 0)
+	if (turnstile->by_place.count >= TURNSTILE_PLACES ||
+	    map_reserve(&turnstile->by_place, turnstile->hash_key, item_hash) < 0)
 		return NULL;
 	place = malloc(sizeof(*place));
 	if (!place)
@@ -116,9 +102,9 @@ void ticket_init(struct ticket *ticket)
 bool turnstile_enter(struct turnstile *turnstile, struct ticket *ticket, const struct place *where,
 		     uint64_t now_ms)
 {
-	struct slice name = {(const char *)where, sizeof(*where)};
 	struct turnstile_place *place =
-		map_find(&turnstile->by_place, hash_of(turnstile, where), name, name_of);
+		map_find(&turnstile->by_place, hash_of(turnstile, where), place_slice(where),
+			 name_of);
 
 	if (!place)
 		place = add_place(turnstile, where, now_ms);

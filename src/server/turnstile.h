@@ -15,8 +15,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
-
-struct peer;
+#include "server/place.h"
 
 enum {
 	TURNSTILE_ROW = 1024,   /* checks that wait in one */
@@ -24,14 +23,6 @@ enum {
 	TURNSTILE_DELAY_LEAST_MS = 50,
 	TURNSTILE_DELAY_MOST_MS = 1600,
 };
-
-/* Where somebody comes from: an IPv4 address, the first 64 bits of one of IPv6, or a uid. */
-struct place {
-	uint8_t family;
-	uint8_t bytes[8];
-};
-
-struct place place_of(const struct peer *peer);
 
 struct ticket {
 	struct list link;      /* of its row */

@@ -151,27 +151,6 @@ static void places_are_bounded_and_old_ones_make_room(void)
 	turnstile_fini(&turnstile);
 }
 
-static void a_place_is_an_address_a_network_or_a_user(void)
-{
-	struct peer one = {.family = AF_INET6, .bytes = {[0] = 0x20, [7] = 1, [15] = 1}};
-	struct peer other = {.family = AF_INET6, .bytes = {[0] = 0x20, [7] = 1, [15] = 2}};
-	struct credentials me = {.uid = 1000, .gid = 1, .pid = 1}, same = {.uid = 1000, .gid = 2, .pid = 2},
-			   root = {.uid = 0, .gid = 1, .pid = 1};
-	struct peer local = peer_of_process(&me), again = peer_of_process(&same),
-		    third = peer_of_process(&root);
-	struct place a = place_of(&one), b = place_of(&other);
-
-	CHECK(memcmp(&a, &b, sizeof(a)) == 0);
-	other.bytes[7] = 2;
-	b = place_of(&other);
-	CHECK(memcmp(&a, &b, sizeof(a)) != 0);
-	a = place_of(&local);
-	b = place_of(&again);
-	CHECK(memcmp(&a, &b, sizeof(a)) == 0);
-	b = place_of(&third);
-	CHECK(memcmp(&a, &b, sizeof(a)) != 0);
-}
-
 int main(void)
 {
 	static const struct test_case cases[] = {
@@ -180,7 +159,6 @@ int main(void)
 		TEST_CASE(the_delay_has_an_end),
 		TEST_CASE(a_row_is_bounded),
 		TEST_CASE(places_are_bounded_and_old_ones_make_room),
-		TEST_CASE(a_place_is_an_address_a_network_or_a_user),
 	};
 
 	return test_run(cases, sizeof(cases) / sizeof(cases[0]));
