@@ -3,6 +3,7 @@
 #
 # The configuration file is nats-server's: its grammar, its keys, its -c and -t; what is wrong is told with file, line
 # and column, and what minats does not do is refused by name.
+# shellcheck disable=SC2016,SC2153 # variables of the file's, and of lib.bash
 
 load lib.bash
 
@@ -159,7 +160,6 @@ invalid() {
 }
 
 @test "variables come from the file and from the environment" {
-	# shellcheck disable=SC2016 # the file's variables
 	write 'NAME: "varied"' 'server_name: $NAME' 'max_payload: $FROM_OUTSIDE'
 	FROM_OUTSIDE=3kb start_broker -c "$FILE"
 	open c
@@ -249,7 +249,6 @@ alike() {
 @test "live: includes with variables" {
 	mkdir "$DIR/parts"
 	printf 'max_control_line: 1kb\n' >"$DIR/parts/more.conf"
-	# shellcheck disable=SC2016 # the file's variables
 	write 'LIMIT = 2kb' 'TOKENS: 3' 'max_payload $LIMIT' 'include "parts/more.conf"' 'max_sub_tokens: $TOKENS' \
 		'no_header_support: $FROM_OUTSIDE'
 	FROM_OUTSIDE=true alike
@@ -268,7 +267,6 @@ alike() {
 	[[ $(wc -l <"$DIR/ours") == 9 ]] || fail "$(<"$DIR/ours")"
 	diff "$DIR/ours" "$DIR/theirs"
 	local broken
-	# shellcheck disable=SC2016 # the file's variable
 	for broken in 'a: [1' 'a {b: 1' 'a: "b' '= 1' 'a b c' 'a: $NOT_THERE' 'include "none.conf"' 'a: 99999999999999999999' \
 		'a:' 'a: "\q"'; do
 		write "$broken"

@@ -430,7 +430,8 @@ static int read_environment(const struct reading *reading, const struct config_m
 static int fail_unknown(const struct reading *reading, const struct config_mark *start,
 			const char *name)
 {
-	bool is_name = *name && strspn(name, LETTERS "_0123456789") == strlen(name);
+	bool is_name = strspn(name, LETTERS "_") > 0 &&
+		       strspn(name, LETTERS "_0123456789") == strlen(name);
 
 	return fail_at(reading, start,
 		       "variable reference%s%.200s%s can not be found: no key above it has this "
