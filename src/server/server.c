@@ -49,9 +49,8 @@ static int make_id(struct server *server)
 	return error;
 }
 
-static int init_info(struct server *server)
+static int print_info(const struct server *server, const struct options *options, struct buf *text)
 {
-	const struct options *options = server->options;
 	struct info info = {
 		.server_id = server->id,
 		.server_name = options->name ? options->name : server->id,
@@ -60,17 +59,22 @@ static int init_info(struct server *server)
 		.max_payload = (uint32_t)options->max_payload,
 	};
 
+	return handshake_info_common(text, &info);
+}
+
+static void take_advertised(struct server *server, const struct options *options)
+{
+	server->advertised_host = NULL;
+	server->advertised_port = 0;
+	server->advertised_text[0] = '\0';
 	if (options->client_advertise &&
 	    address_split(options->client_advertise, server->advertised_text,
 			  &server->advertised_port))
 		server->advertised_host = server->advertised_text;
-	return handshake_info_common(&server->info, &info);
 }
 
-static void init_limits(struct server *server)
+static void take_limits(struct server *server, const struct options *options)
 {
-	const struct options *options = server->options;
-
 	server->max_connections = (uint64_t)options->max_connections;
 	server->limits = (struct limits){
 		.max_payload = (uint32_t)options->max_payload,
@@ -81,8 +85,8 @@ static void init_limits(struct server *server)
 	};
 }
 
-/* As many descriptors as the machine allows, and no more clients than that. */
-static void fit_descriptors(struct server *server)
+/* As many descriptors as the machine allows, and no more clients than that: `told` if it was before. */
+static void fit_descriptors(struct server *server, uint64_t told)
 {
 	struct rlimit limit;
 	uint64_t most, kept;
@@ -102,6 +106,8 @@ static void fit_descriptors(struct server *server)
 	if (limit.rlim_cur == RLIM_INFINITY || server->max_connections + kept <= most)
 		return;
 	server->max_connections = most > kept ? most - kept : 1;
+	if (server->max_connections == told)
+		return;
 	log_write(server->log, LOG_LEVEL_INFO,
 		  &(struct log_fields){.event = EVENT_CONNECTIONS_LOWERED,
 				       .count = server->max_connections},
@@ -176,7 +182,8 @@ int server_init(struct server *server, const struct options *options, struct log
 	upgrade_init(&server->upgrade);
 	server->started = (uint64_t)time(NULL);
 	idle_init(&server->idle);
-	init_limits(server);
+	take_limits(server, options);
+	take_advertised(server, options);
 	pool_init(&server->pool, (size_t)options->max_pending);
 	error = random_fill(seeds, sizeof(seeds));
 	router_init(&server->router, &server->pool, seeds);
@@ -199,7 +206,7 @@ int server_init(struct server *server, const struct options *options, struct log
 	if (error < 0)
 		snprintf(why, 256, "cannot start: %s", strerror(-error));
 	else if (error == 0)
-		fit_descriptors(server);
+		fit_descriptors(server, 0);
 	return error;
 }
 
@@ -504,10 +511,9 @@ static void log_identity(const struct server *server)
 
 int server_start(struct server *server)
 {
-	int error = init_info(server);
+	int error = print_info(server, server->options, &server->info);
 
 	log_identity(server);
-
 	for (struct list *at = server->listeners.next; at != &server->listeners && error == 0;
 	     at = at->next)
 		error = listener_arm(container_of(at, struct listener, link));
@@ -518,6 +524,43 @@ int server_start(struct server *server)
 	status_plan(server);
 	idle_plan(server);
 	log_write(server->log, LOG_LEVEL_INFO, LOG_EVENT(EVENT_READY), "Server is ready");
+	return 0;
+}
+
+/* Those who came last go. */
+static void close_surplus(struct server *server)
+{
+	struct list *at = server->clients.previous;
+
+	while (at != &server->clients && server->connections > server->max_connections) {
+		struct client *client = container_of(at, struct client, link);
+
+		at = at->previous;
+		if (client->state == CLIENT_OPEN)
+			client_refuse(client, FAULT_MAX_CONNECTIONS);
+	}
+}
+
+int server_take_options(struct server *server, const struct options *options)
+{
+	uint64_t connections = server->max_connections;
+	struct buf info = {0};
+	int error = print_info(server, options, &info);
+
+	if (error < 0) {
+		buf_fini(&info);
+		return error;
+	}
+	buf_fini(&server->info);
+	server->info = info;
+	server->options = options;
+	take_limits(server, options);
+	take_advertised(server, options);
+	pool_limit(&server->pool, (size_t)options->max_pending);
+	server->router.trace = options->trace ? &server->trace : NULL;
+	fit_descriptors(server, connections);
+	close_surplus(server);
+	idle_begin_anew(server);
 	return 0;
 }
 
