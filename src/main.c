@@ -37,6 +37,7 @@
 #include "os/listener.h"
 #include "os/log.h"
 #include "os/signals.h"
+#include "server/access.h"
 #include "server/events.h"
 #include "server/config_file.h"
 #include "server/files.h"
@@ -152,8 +153,19 @@ _Noreturn static void leave(struct log *log, int code)
 	_exit(code);
 }
 
-static int run(const struct options *options)
+/* Its users are the server's from then on. */
+static int let_in(struct server *server, struct settings *settings, char why[SOCKETS_WHY])
 {
+	int error = access_replace(server, settings->auth, why);
+
+	if (error == 0)
+		settings->auth = NULL;
+	return error;
+}
+
+static int run(struct settings *settings)
+{
+	const struct options *options = &settings->options;
 	char why[SOCKETS_WHY];
 	struct server server;
 	struct log *log;
@@ -171,11 +183,10 @@ static int run(const struct options *options)
 		log_write(log, LOG_LEVEL_INFO, NULL, "Using configuration file: %s%s",
 			  config_file_path(options->config),
 			  config_file_is_absent(options->config) ? " (absent)" : "");
-	if (server_init(&server, options, log, why)) {
+	if (server_init(&server, options, log, why) || let_in(&server, settings, why))
 		code = fail(log, why);
-	} else {
+	else
 		code = serve(&server);
-	}
 	/* A reload may have replaced it. */
 	log = server.log;
 	if (server.handover.has_parked)
@@ -186,8 +197,10 @@ static int run(const struct options *options)
 	return code;
 }
 
-static int act(const struct options *options)
+static int act(struct settings *settings)
 {
+	const struct options *options = &settings->options;
+
 	switch (options->action) {
 	case OPTIONS_SHOW_VERSION:
 		puts("minats: v" VERSION);
@@ -202,7 +215,7 @@ static int act(const struct options *options)
 			config_file_path(options->config));
 		return EXIT_SUCCESS;
 	default:
-		return run(options);
+		return run(settings);
 	}
 }
 
@@ -214,7 +227,7 @@ int main(int argc, char *argv[])
 
 	options_hide_secrets(argc, argv);
 	code = settings_read(&settings, argc, argv, &why) ? complain(why.bytes ? why.bytes : "")
-							  : act(&settings.options);
+							  : act(&settings);
 	buf_fini(&why);
 	settings_fini(&settings);
 	return code;

@@ -22,6 +22,13 @@ static struct account *find(const struct server *server, const char *name)
 	return NULL;
 }
 
+void accounts_trace(struct server *server, struct trace *trace)
+{
+	server->router.trace = trace;
+	for (struct list *at = server->accounts.next; at != &server->accounts; at = at->next)
+		container_of(at, struct account, link)->router.trace = trace;
+}
+
 struct router *accounts_find(struct server *server, const char *name)
 {
 	struct account *account;

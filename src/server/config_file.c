@@ -4,10 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "os/secret.h"
 
 /* Room for all of it first: what grows leaves copies of secrets behind. */
 static int read_all(int fd, struct buf *text)
@@ -50,10 +51,11 @@ static int read_file(const struct config_reader *reader, const char *path, struc
 	return buf_printf(why, "%s", strerror(-error)) < 0 ? -ENOMEM : 1;
 }
 
-static const char *read_variable(const struct config_reader *reader, const char *name)
+/* It may be a secret: it is moved to where no other process sees it. */
+static int read_variable(const struct config_reader *reader, const char *name, struct buf *text)
 {
 	(void)reader;
-	return getenv(name);
+	return secret_variable(name, text);
 }
 
 const struct config_reader config_file_reader = {read_file, read_variable};

@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "os/address.h"
-#include "server/config.h"
+#include "server/config_auth.h"
+#include "server/config_block.h"
 #include "server/options.h"
 
 enum { KEY_NAMES_MAX = 2 };
@@ -37,6 +37,11 @@ static const struct key {
 	{{"max_payload"}, "max_payload", true},
 	{{"max_control_line"}, "max_control_line", true},
 	{{"max_connections", "max_conn"}, "max_connections", true},
+	{{"max_connections_per_address"}, "max_connections_per_address", true},
+	{{"max_connections_per_uid"}, "max_connections_per_uid", true},
+	{{"connection_rate"}, "connection_rate", true},
+	{{"max_unauthenticated"}, "max_unauthenticated", true},
+	{{"max_unauthenticated_per_address"}, "max_unauthenticated_per_address", true},
 	{{"max_subscriptions", "max_subs"}, "max_subscriptions", true},
 	{{"max_subscription_tokens", "max_sub_tokens"}, "max_subscription_tokens", true},
 	{{"max_pending"}, "max_pending", true},
@@ -57,9 +62,6 @@ static const struct missing {
 	const char *feature;
 	bool off; /* which of true and false says so */
 } missing[] = {
-	{"authorization", "authentication", false},
-	{"accounts", "accounts", false},
-	{"no_auth_user", "authentication", false},
 	{"auth_callout", "authentication callout", false},
 	{"default_sentinel", "operator mode", false},
 	{"operator", "operator mode", false},
@@ -146,50 +148,24 @@ static const struct missing *find_missing(const char *name)
 
 /* One key. */
 
-struct member {
-	struct config *config;
-	const char *key;
-	const json_t *value;
-};
-
-#define COMPLAIN(member, ...) \
-	config_complain((member)->config, (member)->config->root, (member)->key, 0, __VA_ARGS__)
-
-static const char *type_of(const json_t *value)
-{
-	static const char *const names[] = {
-		[JSON_OBJECT] = "a map",     [JSON_ARRAY] = "an array", [JSON_STRING] = "a text",
-		[JSON_INTEGER] = "a number", [JSON_REAL] = "a fraction", [JSON_TRUE] = "true",
-		[JSON_FALSE] = "false",      [JSON_NULL] = "null",
-	};
-
-	return names[json_typeof(value)];
-}
-
-static void complain_of_type(const struct member *member, const char *wanted)
-{
-	COMPLAIN(member, "%s: %s was expected, not %s", member->key, wanted,
-		 type_of(member->value));
-}
-
 /* An empty one is as good as none. */
-static void read_text(const struct member *member, struct options *options,
+static void read_text(const struct config_field *field, struct options *options,
 		      const struct options_row *row)
 {
-	const char *text = json_string_value(member->value);
+	const char *text = json_string_value(field->value);
 	const char **to = (const char **)(void *)((char *)options + row->at);
 
 	if (text)
 		*to = *text ? text : NULL;
 	else
-		complain_of_type(member, "a text");
+		config_complain_of_type(field, "a text");
 }
 
 /* As with nats-server 0 is the default, and below 0 there is no limit, where there may be none. */
-static int64_t number_of(const struct member *member, const struct options *options,
+static int64_t number_of(const struct config_field *field, const struct options *options,
 			 const struct options_row *row)
 {
-	int64_t number = json_integer_value(member->value);
+	int64_t number = json_integer_value(field->value);
 	bool is_default = number == 0 && row->least > 0 && row != options_find("max_connections");
 
 	if (is_default)
@@ -197,36 +173,36 @@ static int64_t number_of(const struct member *member, const struct options *opti
 	return number < 0 && row->least == 0 ? 0 : number;
 }
 
-static void read_number(const struct member *member, struct options *options,
+static void read_number(const struct config_field *field, struct options *options,
 			const struct options_row *row)
 {
 	char range[64];
 
-	if (!json_is_integer(member->value))
-		complain_of_type(member, row->kind == OPTIONS_SIZE
+	if (!json_is_integer(field->value))
+		config_complain_of_type(field, row->kind == OPTIONS_SIZE
 						 ? "a size such as 4096, 64k or 1MB"
 						 : "a number");
-	else if (!options_set_number(options, row, number_of(member, options, row), range))
-		COMPLAIN(member, "%s: a number from %s was expected, not %" JSON_INTEGER_FORMAT,
-			 member->key, range, json_integer_value(member->value));
+	else if (!options_set_number(options, row, number_of(field, options, row), range))
+		CONFIG_COMPLAIN(field, "%s: a number from %s was expected, not %" JSON_INTEGER_FORMAT,
+			 field->key, range, json_integer_value(field->value));
 }
 
 /* Plain numbers are seconds. One such as 2m is two million. */
-static void read_duration(const struct member *member, struct options *options,
+static void read_duration(const struct config_field *field, struct options *options,
 			  const struct options_row *row)
 {
-	const char *text = json_string_value(member->value);
-	int64_t number = json_integer_value(member->value);
+	const char *text = json_string_value(field->value);
+	int64_t number = json_integer_value(field->value);
 	int64_t ms;
 	char range[64];
 
-	if (!text && !json_is_integer(member->value)) {
-		complain_of_type(member, "a time such as \"2m\", 30s or 500ms");
+	if (!text && !json_is_integer(field->value)) {
+		config_complain_of_type(field, "a time such as \"2m\", 30s or 500ms");
 		return;
 	}
 	if (text && !options_read_duration(text, &ms)) {
-		COMPLAIN(member, "%s: a time such as \"2m\", 30s or 500ms was expected, not \"%s\"",
-			 member->key, text);
+		CONFIG_COMPLAIN(field, "%s: a time such as \"2m\", 30s or 500ms was expected, not \"%s\"",
+			 field->key, text);
 		return;
 	}
 	if (!text && __builtin_mul_overflow(number, INT64_C(1000), &ms))
@@ -234,12 +210,12 @@ static void read_duration(const struct member *member, struct options *options,
 	if (options_set_number(options, row, ms, range))
 		return;
 	if (text)
-		COMPLAIN(member, "%s: a time from %s was expected, not \"%s\"", member->key, range,
+		CONFIG_COMPLAIN(field, "%s: a time from %s was expected, not \"%s\"", field->key, range,
 			 text);
 	else
-		COMPLAIN(member,
+		CONFIG_COMPLAIN(field,
 			 "%s: a time from %s was expected, not %" PRId64 " seconds (m and k make "
-			 "millions and thousands; minutes stand in quotes: \"2m\")", member->key,
+			 "millions and thousands; minutes stand in quotes: \"2m\")", field->key,
 			 range, number);
 }
 
@@ -252,7 +228,7 @@ static const char *keep(struct config *config, const char *text)
 }
 
 /* As an option it is a text, whatever it was. NULL: it has been complained of. */
-static const char *where_of(const struct member *member, const json_t *value)
+static const char *where_of(const struct config_field *field, const json_t *value)
 {
 	char host[ADDRESS_TEXT] = "", text[24];
 	int port = 0;
@@ -260,28 +236,28 @@ static const char *where_of(const struct member *member, const json_t *value)
 	if (json_is_integer(value)) {
 		snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 		if (address_split(text, host, &port) && !*host)
-			return keep(member->config, text);
+			return keep(field->config, text);
 	} else if (json_is_string(value) &&
 		   (strncmp(json_string_value(value), "unix:", 5) == 0 ||
 		    address_split(json_string_value(value), host, &port))) {
 		return json_string_value(value);
 	}
-	COMPLAIN(member, "%s: HOST:PORT, PORT or unix:PATH was expected", member->key);
+	CONFIG_COMPLAIN(field, "%s: HOST:PORT, PORT or unix:PATH was expected", field->key);
 	return NULL;
 }
 
-static void add_listener(const struct member *member, struct options *options, const json_t *value)
+static void add_listener(const struct config_field *field, struct options *options, const json_t *value)
 {
-	const char *where = where_of(member, value);
+	const char *where = where_of(field, value);
 
 	if (where && options->listen_count == OPTIONS_LISTEN_MAX)
-		COMPLAIN(member, "%s: more than %d addresses", member->key, OPTIONS_LISTEN_MAX);
+		CONFIG_COMPLAIN(field, "%s: more than %d addresses", field->key, OPTIONS_LISTEN_MAX);
 	else if (where)
 		options->listen[options->listen_count++] = where;
 }
 
 /* A single address is host and port, which options may replace one by one. */
-static void read_listen(const struct member *member, struct options *options)
+static void read_listen(const struct config_field *field, struct options *options)
 {
 	char host[ADDRESS_TEXT] = "";
 	const json_t *item;
@@ -292,88 +268,88 @@ static void read_listen(const struct member *member, struct options *options)
 	options->host = NULL;
 	options->port = 0;
 	options->listen_count = 0;
-	json_array_foreach(member->value, index, item)
-		add_listener(member, options, item);
-	if (json_is_array(member->value))
+	json_array_foreach(field->value, index, item)
+		add_listener(field, options, item);
+	if (json_is_array(field->value))
 		return;
-	where = where_of(member, member->value);
+	where = where_of(field, field->value);
 	if (where && strncmp(where, "unix:", 5) == 0) {
 		options->listen[options->listen_count++] = where;
 	} else if (where && address_split(where, host, &port)) {
-		options->host = *host ? keep(member->config, host) : NULL;
+		options->host = *host ? keep(field->config, host) : NULL;
 		options->port = port;
 	}
 }
 
-static void read_option(const struct member *member, struct options *options, const char *name)
+static void read_option(const struct config_field *field, struct options *options, const char *name)
 {
 	const struct options_row *row = options_find(name);
 
 	switch (row->kind) {
 	case OPTIONS_TEXT:
-		read_text(member, options, row);
+		read_text(field, options, row);
 		break;
 	case OPTIONS_LISTEN:
-		read_listen(member, options);
+		read_listen(field, options);
 		break;
 	case OPTIONS_FLAG:
-		if (json_is_boolean(member->value))
-			*(bool *)((char *)options + row->at) = json_is_true(member->value);
+		if (json_is_boolean(field->value))
+			*(bool *)((char *)options + row->at) = json_is_true(field->value);
 		else
-			complain_of_type(member, "true or false");
+			config_complain_of_type(field, "true or false");
 		break;
 	case OPTIONS_DURATION:
-		read_duration(member, options, row);
+		read_duration(field, options, row);
 		break;
 	default:
-		read_number(member, options, row);
+		read_number(field, options, row);
 		break;
 	}
 }
 
-static void read_trace_verbose(const struct member *member, struct options *options)
+static void read_trace_verbose(const struct config_field *field, struct options *options)
 {
-	if (!json_is_boolean(member->value))
-		complain_of_type(member, "true or false");
-	else if (json_is_true(member->value))
+	if (!json_is_boolean(field->value))
+		config_complain_of_type(field, "true or false");
+	else if (json_is_true(field->value))
 		options->trace = true;
 }
 
-static void complain_of_key(const struct member *member)
+static void complain_of_key(const struct config_field *field)
 {
-	const struct missing *row = find_missing(member->key);
+	const struct missing *row = find_missing(field->key);
 
-	if (row && !(json_is_boolean(member->value) && json_is_true(member->value) == row->off))
-		COMPLAIN(member, "%s: minats has no %s", member->key, row->feature);
-	else if (!row && !config_is_variable(member->config, member->config->root, member->key))
-		COMPLAIN(member, "unknown field \"%s\"", member->key);
+	if (row && !(json_is_boolean(field->value) && json_is_true(field->value) == row->off))
+		CONFIG_COMPLAIN(field, "%s: minats has no %s", field->key, row->feature);
+	else if (!row && !config_is_variable(field->config, field->config->root, field->key))
+		CONFIG_COMPLAIN(field, "unknown field \"%s\"", field->key);
 }
 
-static void read_member(const struct member *member, struct options *options)
+static void read_member(const struct config_field *field, struct options *options)
 {
-	const struct key *key = find_key(member->key);
+	const struct key *key = find_key(field->key);
 
 	if (key)
-		read_option(member, options, key->option);
-	else if (strcasecmp(member->key, "trace_verbose") == 0)
-		read_trace_verbose(member, options);
-	else
-		complain_of_key(member);
+		read_option(field, options, key->option);
+	else if (strcasecmp(field->key, "trace_verbose") == 0)
+		read_trace_verbose(field, options);
+	else if (!config_auth_reads(field->key))
+		complain_of_key(field);
 }
 
 void config_options_read(struct config *config, struct options *options)
 {
-	struct member member = {.config = config};
+	struct config_field field = {.config = config, .in = config->root};
 	json_t *value;
 
-	json_object_foreach(config->root, member.key, value) {
-		member.value = value;
-		read_member(&member, options);
+	json_object_foreach(config->root, field.key, value) {
+		field.value = value;
+		read_member(&field, options);
 	}
 	if (options->listen_count > 0 && (options->host || options->port)) {
-		member.key = "listen";
-		COMPLAIN(&member, "listen: with several addresses there is no host and port beside "
-				  "it");
+		field.key = "listen";
+		CONFIG_COMPLAIN(&field, "listen: with several addresses there is no host and port "
+					"beside it");
 	}
 	options->address_is_filed = options_given_address(options);
 }

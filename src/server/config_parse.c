@@ -174,6 +174,24 @@ static int skip_divider(struct reading *reading, const char *dividers, char end,
 
 /* Texts. */
 
+static void wipe(struct buf *text)
+{
+	if (text->bytes)
+		explicit_bzero(text->bytes, text->capacity);
+	buf_fini(text);
+}
+
+static int check_text(const struct reading *reading, struct slice text)
+{
+	struct reading at = *reading;
+
+	if (!memchr(text.bytes ? text.bytes : "", '\0', text.length))
+		return 0;
+	while (*at.at)
+		step(&at);
+	return fail(&at, "text");
+}
+
 static int digit_of(char byte)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -379,7 +397,8 @@ static int begin(struct reading *reading, struct common *common, const struct re
 
 /* Its text is read as a value of a file would be. */
 static int read_environment(const struct reading *reading, const struct config_mark *start,
-			    const char *name, const char *text, uint32_t depth, struct value *value)
+			    const char *name, struct slice text, uint32_t depth,
+			    struct value *value)
 {
 	struct common *common = reading->common;
 	struct reading inner;
@@ -391,7 +410,9 @@ static int read_environment(const struct reading *reading, const struct config_m
 	    json_array_size(common->config->files) >= CONFIG_FILES_MAX)
 		return fail_at(reading, start, "$%s: there are too many variables one in another",
 			       name);
-	error = begin(&inner, common, reading, called, slice_of(text));
+	error = begin(&inner, common, reading, called, text);
+	if (error == 0)
+		error = check_text(&inner, text);
 	if (error == 0) {
 		skip_spaces(&inner);
 		error = read_value(&inner, depth, value);
@@ -417,18 +438,32 @@ static int fail_unknown(const struct reading *reading, const struct config_mark 
 		       "quotes)", is_name ? " for '" : "", is_name ? name : "", is_name ? "'" : "");
 }
 
+static int read_outside(struct reading *reading, const struct config_mark *start, const char *name,
+			uint32_t depth, struct value *value)
+{
+	const struct config_reader *reader = reading->common->reader;
+	struct buf text = {0};
+	int error = reader->variable(reader, name, &text);
+
+	if (error == -ENOENT)
+		error = fail_unknown(reading, start, name);
+	else if (error < 0)
+		error = fail_at(reading, start, "$%.200s: %s", name, strerror(-error));
+	else
+		error = read_environment(reading, start, name,
+					 text.bytes ? buf_slice(&text) : SLICE(""), depth, value);
+	wipe(&text);
+	return error;
+}
+
 static int read_variable(struct reading *reading, const struct config_mark *start, const char *name,
 			 uint32_t depth, struct value *value)
 {
-	const struct config_reader *reader = reading->common->reader;
 	int64_t number = find_in_scopes(reading, name, &value->json);
-	const char *text = number < 0 ? reader->variable(reader, name) : NULL;
 	struct config_mark *mark;
 
-	if (text)
-		return read_environment(reading, start, name, text, depth, value);
 	if (number < 0)
-		return fail_unknown(reading, start, name);
+		return read_outside(reading, start, name, depth, value);
 	mark = &reading->common->config->marks[number];
 	mark->is_used = true;
 	value->depth = mark->depth;
@@ -455,15 +490,6 @@ static int judge_bare(struct reading *reading, const struct config_mark *start,
 		return error;
 	value->json = json_stringn_nocheck(bytes, strlen(bytes));
 	return value->json ? 0 : -ENOMEM;
-}
-
-/* Texts as values. */
-
-static void wipe(struct buf *text)
-{
-	if (text->bytes)
-		explicit_bzero(text->bytes, text->capacity);
-	buf_fini(text);
 }
 
 static int read_text(struct reading *reading, uint32_t depth, struct value *value)
@@ -723,17 +749,6 @@ static bool is_open(const struct reading *reading, const char *path)
 		if (strcmp(reading->name, path) == 0)
 			return true;
 	return false;
-}
-
-static int check_text(const struct reading *reading, struct slice text)
-{
-	struct reading at = *reading;
-
-	if (!memchr(text.bytes ? text.bytes : "", '\0', text.length))
-		return 0;
-	while (*at.at)
-		step(&at);
-	return fail(&at, "text");
 }
 
 /* `outer` includes it; NULL: it is the first. */

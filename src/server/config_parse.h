@@ -21,8 +21,8 @@ struct config_reader {
 	/* Appends the whole file. 0, or 1 with `why`, without the name. */
 	int (*read)(const struct config_reader *reader, const char *path, struct buf *text,
 		    struct buf *why);
-	/* From the environment; NULL: there is none of that name. */
-	const char *(*variable)(const struct config_reader *reader, const char *name);
+	/* From outside, appended. 0, -ENOENT: there is none of that name, or -errno. */
+	int (*variable)(const struct config_reader *reader, const char *name, struct buf *text);
 };
 
 /*

@@ -8,6 +8,7 @@
 
 #include "os/listener.h"
 #include "os/log.h"
+#include "server/access.h"
 #include "server/config_options.h"
 #include "server/events.h"
 #include "server/files.h"
@@ -48,7 +49,19 @@ static bool is_same(const char *one, const char *other)
 	return one == other || (one && other && strcmp(one, other) == 0);
 }
 
-/* Those that are elsewhere now; on a failure nothing stays there. */
+/* Those that were written for nothing. Returns `error`. */
+static int take_back_files(const struct server *server, const struct options *to, int error)
+{
+	const struct options *from = server->options;
+
+	if (to->pid_file && !is_same(from->pid_file, to->pid_file))
+		unlink(to->pid_file);
+	if (!is_same(from->ports_file_dir, to->ports_file_dir))
+		files_remove(to);
+	return error;
+}
+
+/* Those that are elsewhere now. */
 static int write_files(const struct server *server, const struct options *to, struct buf *why)
 {
 	const struct options *from = server->options;
@@ -59,16 +72,19 @@ static int write_files(const struct server *server, const struct options *to, st
 		return 0;
 	if (files_write(server, to, problem) == 0)
 		return 0;
-	if (to->pid_file && !is_same(from->pid_file, to->pid_file))
-		unlink(to->pid_file);
-	return refuse(why, problem);
+	return take_back_files(server, to, refuse(why, problem));
 }
 
 /* From here on nothing can go wrong any more. */
-static void commit(struct server *server, struct settings *settings, struct log *log)
+static void commit(struct server *server, struct settings *settings, struct log *log,
+		   struct buf *info)
 {
 	struct settings *before = server->reloaded;
 
+	if (!is_same(server->options->ports_file_dir, settings->options.ports_file_dir))
+		files_remove(server->options);
+	server_take_options(server, &settings->options, info);
+	settings->auth = NULL;
 	server->reloaded = settings;
 	if (log != server->log) {
 		log_free(server->log);
@@ -81,29 +97,30 @@ static void commit(struct server *server, struct settings *settings, struct log 
 static int apply(struct server *server, struct settings *settings, struct buf *why)
 {
 	const struct options *from = server->options, *to = &settings->options;
-	char problem[256];
+	char problem[ACCESS_WHY];
+	struct buf info = {0};
 	struct log *log;
 	int error = 0;
 
 	if (check(server, to, why))
 		return 1;
+	if (server_print_info(server, to, &info) < 0)
+		return refuse(why, strerror(ENOMEM));
 	log = logging_renew(server->log, from, to, problem);
 	if (!log)
-		return refuse(why, problem);
-	if (log != server->log && (error = log_start(log)) < 0)
+		error = refuse(why, problem);
+	else if (log != server->log && (error = log_start(log)) < 0)
 		refuse(why, strerror(-error));
 	else if (write_files(server, to, why))
 		error = 1;
-	else if ((error = server_take_options(server, to)) < 0)
-		refuse(why, strerror(-error));
-	if (error && log != server->log)
+	else if (access_replace(server, settings->auth, problem))
+		error = take_back_files(server, to, refuse(why, problem));
+	if (error == 0)
+		commit(server, settings, log, &info);
+	else if (log && log != server->log)
 		log_free(log);
-	if (error)
-		return 1;
-	if (!is_same(from->ports_file_dir, to->ports_file_dir))
-		files_remove(from);
-	commit(server, settings, log);
-	return 0;
+	buf_fini(&info);
+	return error ? 1 : 0;
 }
 
 /* 0, or 1 with `why`. Options stand on the command line for good. */

@@ -140,27 +140,6 @@ static void init_lists(struct server *server)
 	list_init(&server->accounts);
 }
 
-/* Those of the command line. 0, 1 with `why`, or -errno. */
-static int init_users(struct server *server, char why[256])
-{
-	uint64_t hash_key;
-	struct auth *auth;
-	int error = random_fill(&hash_key, sizeof(hash_key));
-
-	if (error < 0)
-		return error;
-	auth = auth_new(hash_key);
-	error = auth ? options_add_user(server->options, auth) : -ENOMEM;
-	if (error > 0)
-		snprintf(why, 256, "option --%s: it begins like a bcrypt hash, but is none",
-			 server->options->token ? "auth" : "pass");
-	if (error == 0)
-		error = access_replace(server, auth, why);
-	if (error != 0)
-		auth_free(auth);
-	return error;
-}
-
 int server_init(struct server *server, const struct options *options, struct log *log,
 		char why[256])
 {
@@ -201,8 +180,6 @@ int server_init(struct server *server, const struct options *options, struct log
 	if (error == 0)
 		error = server_reserve_input(server, SERVER_READ_BYTES);
 	server->loop.signalled = on_signal;
-	if (error == 0)
-		error = init_users(server, why);
 	if (error < 0)
 		snprintf(why, 256, "cannot start: %s", strerror(-error));
 	else if (error == 0)
@@ -541,27 +518,30 @@ static void close_surplus(struct server *server)
 	}
 }
 
-int server_take_options(struct server *server, const struct options *options)
+int server_print_info(const struct server *server, const struct options *options, struct buf *info)
+{
+	int error = print_info(server, options, info);
+
+	if (error < 0)
+		buf_fini(info);
+	return error;
+}
+
+void server_take_options(struct server *server, const struct options *options, struct buf *info)
 {
 	uint64_t connections = server->max_connections;
-	struct buf info = {0};
-	int error = print_info(server, options, &info);
 
-	if (error < 0) {
-		buf_fini(&info);
-		return error;
-	}
 	buf_fini(&server->info);
-	server->info = info;
+	server->info = *info;
+	*info = (struct buf){0};
 	server->options = options;
 	take_limits(server, options);
 	take_advertised(server, options);
 	pool_limit(&server->pool, (size_t)options->max_pending);
-	server->router.trace = options->trace ? &server->trace : NULL;
+	accounts_trace(server, options->trace ? &server->trace : NULL);
 	fit_descriptors(server, connections);
 	close_surplus(server);
 	idle_begin_anew(server);
-	return 0;
 }
 
 void server_close_listeners(struct server *server)

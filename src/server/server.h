@@ -110,8 +110,12 @@ void server_stop(struct server *server);
 /* It is replaced by the program on disk when this turn ends. */
 void server_replace(struct server *server);
 
-/* Other options, which must outlive it, from now on. 0 or -ENOMEM; then nothing has changed. */
-int server_take_options(struct server *server, const struct options *options);
+/* What INFO would tell with these options. 0, or -ENOMEM and `info` is empty. */
+int server_print_info(const struct server *server, const struct options *options,
+		      struct buf *info);
+
+/* Other options, which must outlive it, and what INFO tells with them. */
+void server_take_options(struct server *server, const struct options *options, struct buf *info);
 
 /* Nobody more is let in. */
 void server_close_listeners(struct server *server);

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/settings.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "broker/auth.h"
+#include "os/random.h"
+#include "server/config_auth.h"
 #include "server/config_file.h"
 #include "server/config_options.h"
 
@@ -54,29 +59,74 @@ static int take_over(struct options *options, int argc, char *const argv[], char
 	return options_check(options, why);
 }
 
-int settings_read(struct settings *settings, int argc, char *const argv[], struct buf *why)
+static int make_auth(struct settings *settings)
+{
+	uint64_t hash_key;
+	int error = random_fill(&hash_key, sizeof(hash_key));
+
+	if (error < 0)
+		return error;
+	settings->auth = auth_new(hash_key);
+	return settings->auth ? 0 : -ENOMEM;
+}
+
+static int read_file(struct settings *settings, struct buf *why)
 {
 	struct options *options = &settings->options;
 	struct config *config = &settings->config;
+	bool has_user = options->user || options->token;
+	int argc = options->argc;
+	char *const *argv = options->argv;
 	char problem[512];
 
-	*settings = (struct settings){0};
-	if (options_read(options, argc, argv, problem))
-		return tell(why, problem);
-	if (!options->config ||
-	    (options->action != OPTIONS_RUN && options->action != OPTIONS_CHECK))
-		return 0;
 	if (config_file_read(config, options->config, why))
 		return 1;
 	options_init(options);
 	config_options_read(config, options);
+	if (config_auth_read(config, settings->auth, has_user) < 0)
+		return tell(why, strerror(ENOMEM));
 	if (config->complaint_count > 0)
 		return tell_complaints(config, why);
 	return take_over(options, argc, argv, problem) ? tell(why, problem) : 0;
 }
 
+/* The one of the command line. */
+static int add_user(const struct options *options, struct auth *auth, struct buf *why)
+{
+	const char *name = options->token ? "auth" : "pass";
+	int answer = options_add_user(options, auth);
+
+	if (answer < 0)
+		return tell(why, strerror(-answer));
+	if (answer == AUTH_DUPLICATE)
+		(void)buf_printf(why, "option --user: the configuration file has that user as "
+				      "well");
+	else if (answer)
+		(void)buf_printf(why, "option --%s: it begins like a bcrypt hash, but is none",
+				 name);
+	return answer != AUTH_OK;
+}
+
+int settings_read(struct settings *settings, int argc, char *const argv[], struct buf *why)
+{
+	struct options *options = &settings->options;
+	char problem[512];
+
+	*settings = (struct settings){0};
+	if (options_read(options, argc, argv, problem))
+		return tell(why, problem);
+	if (options->action != OPTIONS_RUN && options->action != OPTIONS_CHECK)
+		return 0;
+	if (make_auth(settings) < 0)
+		return tell(why, strerror(ENOMEM));
+	if (options->config && read_file(settings, why))
+		return 1;
+	return add_user(options, settings->auth, why);
+}
+
 void settings_fini(struct settings *settings)
 {
+	auth_free(settings->auth);
 	config_fini(&settings->config);
 }
 

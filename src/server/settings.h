@@ -11,9 +11,12 @@
 #include "server/config.h"
 #include "server/options.h"
 
+struct auth;
+
 struct settings {
 	struct options options; /* its texts point into argv and `config` */
 	struct config config;
+	struct auth *auth; /* NULL: it was taken */
 };
 
 /*

@@ -5,6 +5,7 @@
  * An input is one file; whatever it includes is the same bytes, from the first form feed on, and so
  * is the only variable of the environment, E.
  */
+#include <errno.h>
 #include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,16 +39,16 @@ static int read_file(const struct config_reader *reader, const char *path, struc
 
 	require(*path != '\0', "a file has a name");
 	if (strcmp(path, "none") == 0)
-		return buf_append(why, SLICE("no such file")) < 0 ? -12 : 1;
+		return buf_append(why, SLICE("no such file")) < 0 ? -ENOMEM : 1;
 	return buf_append(text, slice_of(strcmp(path, "first") == 0 ? world->first
 								    : world->second));
 }
 
-static const char *read_variable(const struct config_reader *reader, const char *name)
+static int read_variable(const struct config_reader *reader, const char *name, struct buf *text)
 {
 	const struct world *world = (const struct world *)(const void *)reader;
 
-	return strcmp(name, "E") == 0 ? world->second : NULL;
+	return strcmp(name, "E") == 0 ? buf_append(text, slice_of(world->second)) : -ENOENT;
 }
 
 /* All places are known, and all values whole, however they came there. */

@@ -4,6 +4,7 @@
  */
 #include "server/config_parse.h"
 
+#include <errno.h>
 #include <jansson.h>
 
 #include "test.h"
@@ -33,13 +34,15 @@ static int read_file(const struct config_reader *reader, const char *path, struc
 	const char *found = find(world->files, path);
 
 	if (!found)
-		return buf_append(why, SLICE("no such file")) < 0 ? -12 : 1;
+		return buf_append(why, SLICE("no such file")) < 0 ? -ENOMEM : 1;
 	return buf_append(text, slice_of(found));
 }
 
-static const char *read_variable(const struct config_reader *reader, const char *name)
+static int read_variable(const struct config_reader *reader, const char *name, struct buf *text)
 {
-	return find(((const struct world *)(const void *)reader)->variables, name);
+	const char *found = find(((const struct world *)(const void *)reader)->variables, name);
+
+	return found ? buf_append(text, slice_of(found)) : -ENOENT;
 }
 
 static struct config config;
