@@ -262,11 +262,11 @@ uninstall:
 
 VERSION = $(shell sed -n 's/^\#define VERSION "\(.*\)"$$/\1/p' src/server/version.h)
 # When these sources were made: git knows it, and in an unpacked tarball each file.
-SOURCE_DATE_EPOCH ?= $(shell [ -e .git ] && git log -1 --format=%ct || stat -c %Y NEWS)
+SOURCE_DATE_EPOCH ?= $(shell [ -e .git ] && git log -1 --format=%ct 2>/dev/null || stat -c %Y NEWS)
 DIST = $(BUILD)/minats-$(VERSION)
-# What git knows; where there is none, all that was not built.
-LIST_FILES = if [ -e .git ]; then git ls-files; \
-	else find . -type f ! -path './build*' ! -path './debian/*'; fi
+# What git knows; where there is none, or it does not trust whose files these are, all that was not built.
+LIST_FILES = { [ -e .git ] && git ls-files 2>/dev/null || find . -type f ! -path './build*' \
+	! -path './debian/*' ! -path './.git' ! -path './.git/*' ! -path '*/__pycache__/*'; }
 DATE = TZ=UTC LC_ALL=C date -d @$(SOURCE_DATE_EPOCH)
 
 # The same bytes wherever and whenever it is made. In there the packages know their version and date.
