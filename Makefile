@@ -92,7 +92,7 @@ UNIT_handover = $(filter-out main os/clock,$(SOURCES:src/%.c=%))
 UNIT_access = $(filter-out main,$(SOURCES:src/%.c=%))
 UNIT_verdict = server/verdict os/file os/clock base/buf
 UNIT_status = server/status server/accounts os/random $(sort $(UNIT_options) $(UNIT_router) $(UNIT_loop))
-UNIT_units = os/units_systemd $(UNIT_loop)
+UNIT_units = os/units_systemd os/credentials_$(CREDENTIALS) $(UNIT_loop)
 
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(WERROR) $(HARDENING) -Isrc -MMD -MP \
 	$(PACKAGE_CFLAGS) $(CPPFLAGS) $(CFLAGS)

@@ -30,6 +30,8 @@ static struct auth_origin origin_of(const struct client *client)
 		.is_local = credentials_are_known(&credentials),
 		.uid = (uint32_t)credentials.uid,
 		.gid = (uint32_t)credentials.gid,
+		.unit = unit_sure_name(client->unit),
+		.unit_pending = unit_is_pending(client->unit),
 		.connection = AUTH_STANDARD,
 	};
 }
@@ -101,7 +103,8 @@ static void wait_for_hash(struct client *client)
 /* It has its answer, unless it had to ask again. */
 static void go_on(struct client *client)
 {
-	if (client->access.ticket.place || client->server->access.checked == client)
+	if (client->access.ticket.place || client->server->access.checked == client ||
+	    !list_is_empty(&client->access.asking_link))
 		return;
 	client->access.is_waiting = false;
 	client_answered(client);
@@ -121,6 +124,10 @@ static void obey(struct client *client, const struct auth_decision *decision)
 			admit(client, decision->user, false);
 		else
 			session_refuse(&client->session);
+		break;
+	case AUTH_ASK_UNIT:
+		client->access.is_waiting = true;
+		list_append(&client->server->access.asking, &client->access.asking_link);
 		break;
 	default:
 		session_refuse(&client->session);
@@ -146,6 +153,45 @@ void access_decide(struct client *client)
 	}
 	decision = ask(client, client->session.claim);
 	obey(client, &decision);
+}
+
+/* Units. */
+
+static void decide_again(struct client *client)
+{
+	struct auth_decision decision = ask(client, client->session.claim);
+
+	list_remove(&client->access.asking_link);
+	obey(client, &decision);
+	go_on(client);
+}
+
+static void look_at_units(struct server *server)
+{
+	struct list all, *link;
+
+	list_init(&all);
+	list_move_all(&all, &server->access.asking);
+	while (!list_is_empty(&all)) {
+		struct client *client = container_of(
+			container_of(all.next, struct access_client, asking_link), struct client,
+			access);
+
+		link = list_pop(&all);
+		if (unit_is_pending(client->unit))
+			list_append(&server->access.asking, link);
+		else
+			decide_again(client);
+	}
+}
+
+/* Not at once: whoever asks is in the midst of it. */
+static void on_unit(struct units *units)
+{
+	struct server *server = container_of(units, struct server, units);
+
+	if (!list_is_empty(&server->access.asking))
+		(void)loop_set_timer(&server->loop, &server->access.timer, server->loop.now_ms);
 }
 
 /* Passwords. */
@@ -226,8 +272,10 @@ static void check_next(struct server *server)
 static void on_timer(struct timer *timer)
 {
 	struct access *access = container_of(timer, struct access, timer);
+	struct server *server = container_of(access, struct server, access);
 
-	check_next(container_of(access, struct server, access));
+	look_at_units(server);
+	check_next(server);
 }
 
 static void answer(struct client *client, bool matches, const char *secret)
@@ -274,6 +322,12 @@ static int make_nonce(char nonce[NKEY_NONCE + 1])
 	return 0;
 }
 
+void access_client_init(struct access_client *client)
+{
+	ticket_init(&client->ticket);
+	list_init(&client->asking_link);
+}
+
 void access_greet(struct client *client)
 {
 	const struct auth *auth = client->server->access.auth;
@@ -292,6 +346,7 @@ void access_forget(struct client *client)
 	struct access *access = &client->server->access;
 
 	turnstile_leave(&client->access.ticket);
+	list_remove(&client->access.asking_link);
 	if (access->checked == client)
 		access->checked = NULL;
 	client->access.is_waiting = false;
@@ -451,6 +506,8 @@ int access_init(struct server *server)
 	int error = random_fill(keys, sizeof(keys));
 
 	*access = (struct access){.timer = {.expired = on_timer}, .salt = keys[0]};
+	list_init(&access->asking);
+	server->units.answered = on_unit;
 	hasher_init(&access->hasher, &server->loop);
 	access->hasher.done = on_hashed;
 	turnstile_init(&access->turnstile, keys[1]);

@@ -32,12 +32,14 @@ struct access {
 	struct timer timer;      /* when somebody's turn comes who was delayed */
 	struct client *checked;  /* whose password the hasher has; NULL: nobody's, or it is gone */
 	char *checked_secret;    /* the hash that it is compared with */
+	struct list asking;      /* clients that wait for the name of their unit */
 	uint64_t salt;           /* of stamps */
 };
 
 /* What a client has of all this. */
 struct access_client {
 	struct ticket ticket;
+	struct list asking_link; /* access.asking */
 	uint64_t due_ms;  /* by then it has said who it is; 0: that is known, or nobody asks */
 	char nonce[NKEY_NONCE + 1]; /* empty: it got none */
 	bool is_waiting;  /* for an answer to its claim: not fed meanwhile */
@@ -87,6 +89,8 @@ struct access_binding access_binding_of(const struct client *client);
  * over: no secret leaves this process.
  */
 bool access_holds_secret(const struct client *client);
+
+void access_client_init(struct access_client *client);
 
 /* Somebody new: before INFO. */
 void access_greet(struct client *client);

@@ -567,7 +567,7 @@ struct client *client_make(struct server *server, const struct listener *listene
 	session_init(&client->session, &server->router, &server->limits);
 	list_init(&client->link);
 	list_init(&client->stalled_link);
-	ticket_init(&client->access.ticket);
+	access_client_init(&client->access);
 	stranger_init(&client->stranger);
 	return client;
 }
@@ -575,10 +575,14 @@ struct client *client_make(struct server *server, const struct listener *listene
 static struct unit *ask_unit(const struct client *client)
 {
 	struct credentials credentials = peer_credentials(&client->peer);
+	struct unit *unit;
 
 	if (!credentials_are_known(&credentials))
 		return NULL;
-	return units_ask(&client->server->units, credentials.pid);
+	unit = units_ask(&client->server->units, credentials.pid);
+	if (client->server->access.auth->needs_units)
+		unit_make_sure(unit, credentials_process(client->stream.fd));
+	return unit;
 }
 
 /* The server knows it from now on. */

@@ -89,6 +89,7 @@ int client_save(const struct client *client, struct state_payloads *payloads,
 	flags |= client->has_rtt ? CLIENT_FLAG_HAS_RTT : 0;
 	flags |= client->input_ended ? CLIENT_FLAG_INPUT_ENDED : 0;
 	flags |= client->session.is_locked ? CLIENT_FLAG_LOCKED : 0;
+	flags |= unit_sure_name(client->unit) ? CLIENT_FLAG_UNIT_IS_SURE : 0;
 	flags |= client->session.has_default ? CLIENT_FLAG_HAS_DEFAULT : 0;
 	tags_put_number(writer, CLIENT_TAG_CID, client->cid);
 	save_peer(&client->peer, writer);
@@ -179,10 +180,14 @@ static void load_times(struct client *client, const struct slice *values)
 }
 
 /* Without one it is asked for. */
-static void load_unit(struct client *client, struct slice name)
+static void load_unit(struct client *client, const struct slice *values)
 {
+	struct slice name = values[CLIENT_TAG_UNIT];
+
 	if (name.length > 0)
 		client->unit = unit_of_name(name);
+	if (tags_number(values[CLIENT_TAG_FLAGS]) & CLIENT_FLAG_UNIT_IS_SURE)
+		unit_trust(client->unit);
 }
 
 /* What this configuration says of who it was. */
@@ -212,7 +217,7 @@ static const char *load(struct client *client, const struct state_source *source
 			const struct slice *values, enum fault *fault)
 {
 	load_times(client, values);
-	load_unit(client, values[CLIENT_TAG_UNIT]);
+	load_unit(client, values);
 	if (!load_stage(client, tags_number(values[CLIENT_TAG_STATE])))
 		return "their state is not understood";
 	*fault = load_binding(client, values);

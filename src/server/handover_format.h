@@ -82,4 +82,5 @@ enum client_flag {
 	CLIENT_FLAG_INPUT_ENDED = 1 << 1,
 	CLIENT_FLAG_LOCKED = 1 << 2,      /* it has not yet said who it is */
 	CLIENT_FLAG_HAS_DEFAULT = 1 << 3, /* its user needed no credentials */
+	CLIENT_FLAG_UNIT_IS_SURE = 1 << 4,
 };

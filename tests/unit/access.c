@@ -364,6 +364,8 @@ struct signer {
 	int (*begin)(void *context, void **key_context, const void *digest, void *engine, void *key);
 	int (*sign)(void *context, unsigned char *signature, size_t *signature_length,
 		    const unsigned char *text, size_t length);
+	void (*free_key)(void *key);
+	void (*free_context)(void *context);
 };
 
 static void find(void *library, const char *name, void *to)
@@ -403,7 +405,7 @@ static void sign(bool url, char fields[TEXT])
 	size_t length = sizeof(signature);
 	struct signer signer;
 	char text[128];
-	void *context;
+	void *context, *key;
 
 	if (!library || !nonce)
 		abort();
@@ -413,9 +415,15 @@ static void sign(bool url, char fields[TEXT])
 	find(library, "EVP_MD_CTX_new", &signer.new_context);
 	find(library, "EVP_DigestSignInit", &signer.begin);
 	find(library, "EVP_DigestSign", &signer.sign);
+	find(library, "EVP_PKEY_free", &signer.free_key);
+	find(library, "EVP_MD_CTX_free", &signer.free_context);
 	context = signer.new_context();
-	CHECK_NUMBER(signer.begin(context, NULL, NULL, NULL, signer.new_key(1087, NULL, seed, 32)), 1);
+	key = signer.new_key(1087, NULL, seed, 32);
+	CHECK_NUMBER(signer.begin(context, NULL, NULL, NULL, key), 1);
 	CHECK_NUMBER(signer.sign(context, signature, &length, (const unsigned char *)nonce, 15), 1);
+	signer.free_context(context);
+	signer.free_key(key);
+	dlclose(library);
 	write_base64(signature, url, text);
 	snprintf(fields, TEXT, "\"nkey\":\"%s\",\"sig\":\"%s\"", NKEY, text);
 }
