@@ -4,18 +4,20 @@
 CC ?= cc
 CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
 DESTDIR ?=
 BUILD ?= build
 # systemd | none: who hands over sockets and watches; "none" needs no libsystemd at all.
 SUPERVISOR ?= systemd
 # What the platform has. These are Linux; the BSDs and macOS say POLLER=kqueue MEMORY=none
-# PARCEL=none CREDENTIALS=peereid (and use GNU make); where accept4(2) is missing ACCEPT=fcntl;
+# PARCEL=none PROCESS=none CREDENTIALS=peereid (and use GNU make); where accept4(2) is missing ACCEPT=fcntl;
 # macOS's linker also HARDENING_LINK=.
 POLLER ?= epoll
 ACCEPT ?= flags
 CREDENTIALS ?= peercred
 MEMORY ?= glibc
 PARCEL ?= linux
+PROCESS ?= linux
 PKG_CONFIG ?= pkg-config
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
@@ -35,22 +37,25 @@ LOG_none = log_journal_none
 
 # The house, floor by floor; src/main.c has the map.
 BASE = buf map slab tags
-PROTO = fault handshake parser subject utf8 writer
-BROKER = outbox pool router session state sub trie
-OS = accept_$(ACCEPT) address clock closer credentials_$(CREDENTIALS) file listener log log_lines \
-	$(LOG_$(SUPERVISOR)) loop memory_$(MEMORY) parcel_$(PARCEL) poller_$(POLLER) random signals \
+PROTO = fault handshake nkey parser subject utf8 writer
+BROKER = auth guard outbox permit pool router session state sub trie
+OS = accept_$(ACCEPT) address clock closer credentials_$(CREDENTIALS) crypto file hasher listener log log_lines \
+	$(LOG_$(SUPERVISOR)) loop memory_$(MEMORY) parcel_$(PARCEL) poller_$(POLLER) process_$(PROCESS) random secret signals \
 	stream_plain supervisor_$(SUPERVISOR) trial units_$(SUPERVISOR)
-SERVER = client client_log client_state files handover handover_pack handover_unpack idle \
-	lame_duck options reload sandbox server sockets status upgrade verdict
+SERVER = access accounts client client_log client_state config config_auth config_block \
+	config_file config_options config_parse config_permit files handover handover_pack handover_unpack idle lame_duck logging options \
+	place reload sandbox server settings sockets status strangers turnstile upgrade verdict
 SOURCES = src/main.c $(BASE:%=src/base/%.c) $(PROTO:%=src/proto/%.c) \
 	$(BROKER:%=src/broker/%.c) $(OS:%=src/os/%.c) $(SERVER:%=src/server/%.c)
 OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 
 # A unit test, and the modules it needs: all that its module depends on.
-UNITS = buf map slab tags subject utf8 fault parser writer handshake pool outbox trie router session \
-	state loop address options log verdict status $(UNITS_$(SUPERVISOR)) \
+UNITS = buf map slab tags subject utf8 nkey crypto auth turnstile strangers fault parser writer \
+	handshake pool outbox trie router permit guard session state loop address options config \
+	log verdict status \
+	$(UNITS_$(SUPERVISOR)) \
 	$(UNITS_$(PARCEL))
-UNITS_linux = handover
+UNITS_linux = handover access
 UNITS_systemd = units
 UNIT_buf = base/buf
 UNIT_map = base/map
@@ -58,6 +63,11 @@ UNIT_slab = base/slab
 UNIT_tags = base/tags base/buf
 UNIT_subject = proto/subject
 UNIT_utf8 = proto/utf8
+UNIT_nkey = proto/nkey
+UNIT_crypto = os/crypto
+UNIT_strangers = server/strangers server/place $(UNIT_address) base/map
+UNIT_turnstile = server/turnstile server/place $(UNIT_address) base/map
+UNIT_auth = broker/auth $(UNIT_permit) base/map base/buf proto/nkey proto/handshake proto/utf8
 UNIT_fault = proto/fault
 UNIT_parser = proto/parser
 UNIT_writer = proto/writer proto/utf8 base/buf
@@ -65,32 +75,43 @@ UNIT_handshake = proto/handshake proto/utf8 base/buf
 UNIT_pool = broker/pool
 UNIT_outbox = broker/outbox broker/pool
 UNIT_trie = broker/trie broker/sub proto/subject base/map base/slab
-UNIT_router = broker/router broker/outbox broker/pool $(UNIT_trie) $(UNIT_writer)
+UNIT_permit = broker/permit proto/subject
+UNIT_router = broker/router broker/outbox broker/pool broker/guard broker/permit $(UNIT_trie) \
+	$(UNIT_writer)
+UNIT_guard = $(UNIT_router)
 PURE = broker/session $(UNIT_router) proto/handshake proto/parser proto/fault
 UNIT_session = $(PURE) broker/state base/tags
 UNIT_state = $(UNIT_session)
 UNIT_loop = os/loop os/poller_$(POLLER) os/clock
 UNIT_address = os/address os/credentials_$(CREDENTIALS)
-UNIT_options = server/options os/address proto/utf8
+UNIT_options = server/options os/address os/secret base/buf proto/utf8 $(UNIT_auth)
+UNIT_config = server/config server/config_parse base/buf
 UNIT_log = os/log os/log_lines os/clock
 # The whole broker, with a clock of the test's own.
 UNIT_handover = $(filter-out main os/clock,$(SOURCES:src/%.c=%))
+UNIT_access = $(filter-out main,$(SOURCES:src/%.c=%))
 UNIT_verdict = server/verdict os/file os/clock base/buf
-UNIT_status = server/status $(UNIT_options) $(UNIT_loop)
-UNIT_units = os/units_systemd $(UNIT_loop)
+UNIT_status = server/status server/accounts os/random $(sort $(UNIT_options) $(UNIT_router) $(UNIT_loop))
+UNIT_units = os/units_systemd os/credentials_$(CREDENTIALS) $(UNIT_loop)
 
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(WERROR) $(HARDENING) -Isrc -MMD -MP \
 	$(PACKAGE_CFLAGS) $(CPPFLAGS) $(CFLAGS)
-ALL_LIBS = $(PACKAGE_LIBS) -pthread $(LDLIBS)
+# Where dlopen(3) is the C library's own there is an empty libdl, or none.
+LIBDL ?= -ldl
+ALL_LIBS = $(PACKAGE_LIBS) -pthread $(LIBDL) $(LDLIBS)
 
 UNIT_DIR_systemd = $(shell $(PKG_CONFIG) --variable=systemdsystemunitdir systemd)
 SYSTEM_UNIT_DIR ?= $(or $(UNIT_DIR_systemd),/lib/systemd/system)
 SYSUSERS_DIR_systemd = $(shell $(PKG_CONFIG) --variable=sysusersdir systemd)
 SYSUSERS_DIR ?= $(or $(SYSUSERS_DIR_systemd),/usr/lib/sysusers.d)
+TMPFILES_DIR_systemd = $(shell $(PKG_CONFIG) --variable=tmpfilesdir systemd)
+TMPFILES_DIR ?= $(or $(TMPFILES_DIR_systemd),/usr/lib/tmpfiles.d)
 CATALOG_DIR_systemd = $(shell $(PKG_CONFIG) --variable=catalogdir systemd)
 CATALOG_DIR ?= $(or $(CATALOG_DIR_systemd),/usr/lib/systemd/catalog)
 BINDIR = $(PREFIX)/bin
+MAN5DIR = $(PREFIX)/share/man/man5
 MAN8DIR = $(PREFIX)/share/man/man8
+CONFDIR = $(SYSCONFDIR)/minats
 
 all: $(BUILD)/minats
 
@@ -122,9 +143,13 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 $(BUILD)/tests/bench/path: $(UNIT_session:%=$(BUILD)/src/%.o)
 
 # Fuzzers, by clang's libFuzzer; the corpus is in tests/fuzz/corpus.
-FUZZERS = parser connect trie broker state
+FUZZERS = parser connect config nkey permit trie broker state
 FUZZ_parser = $(UNIT_parser) proto/fault
 FUZZ_connect = $(UNIT_handshake)
+FUZZ_config = $(UNIT_config) server/config_auth server/config_block server/config_options \
+	server/config_permit $(UNIT_permit) $(UNIT_options) os/credentials_$(CREDENTIALS)
+FUZZ_nkey = $(UNIT_nkey)
+FUZZ_permit = $(UNIT_permit)
 FUZZ_trie = $(UNIT_trie)
 FUZZ_broker = $(UNIT_session)
 FUZZ_state = $(UNIT_state)
@@ -207,25 +232,37 @@ gate:
 	tests/bench/gate
 
 lint:
-	mandoc -Tlint -Wwarning man/minats.8
+	mandoc -Tlint -Wwarning man/minats.8 man/minats.conf.5
 	shellcheck -x packaging/bootstrap .ci/run tests/run tests/clients/install tests/*.sh \
 		tests/*.bash tests/*/*.bash packaging/debian/tests/socket packaging/arch/PKGBUILD
 
 install: all
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MAN8DIR)
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MAN8DIR) $(DESTDIR)$(MAN5DIR) $(DESTDIR)$(CONFDIR)
 	install -m755 $(BUILD)/minats $(DESTDIR)$(BINDIR)/minats
 	install -m644 man/minats.8 $(DESTDIR)$(MAN8DIR)/minats.8
+	install -m644 man/minats.conf.5 $(DESTDIR)$(MAN5DIR)/minats.conf.5
+	[ -e $(DESTDIR)$(CONFDIR)/minats.conf ] || \
+		install -m644 systemd/minats.conf.example $(DESTDIR)$(CONFDIR)/minats.conf
 ifeq ($(SUPERVISOR),systemd)
-	install -d $(DESTDIR)$(SYSTEM_UNIT_DIR) $(DESTDIR)$(SYSUSERS_DIR) $(DESTDIR)$(CATALOG_DIR)
+	install -d $(DESTDIR)$(SYSTEM_UNIT_DIR) $(DESTDIR)$(SYSUSERS_DIR) \
+		$(DESTDIR)$(TMPFILES_DIR) $(DESTDIR)$(CATALOG_DIR)
 	install -m644 systemd/minats.socket $(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.socket
-	sed 's|@BINDIR@|$(BINDIR)|' systemd/minats.service.in > $(BUILD)/minats.service
+	sed 's|@BINDIR@|$(BINDIR)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' systemd/minats.service.in > $(BUILD)/minats.service
 	install -m644 $(BUILD)/minats.service $(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.service
 	install -m644 systemd/minats.sysusers $(DESTDIR)$(SYSUSERS_DIR)/minats.conf
+	sed 's|/etc|$(SYSCONFDIR)|' systemd/minats.tmpfiles > $(BUILD)/minats.tmpfiles
+	install -m644 $(BUILD)/minats.tmpfiles $(DESTDIR)$(TMPFILES_DIR)/minats.conf
 	install -m644 systemd/minats.catalog $(DESTDIR)$(CATALOG_DIR)/minats.catalog
 endif
 
+# A configuration that somebody has changed stays.
 uninstall:
+	! cmp -s systemd/minats.conf.example $(DESTDIR)$(CONFDIR)/minats.conf || \
+		rm -f $(DESTDIR)$(CONFDIR)/minats.conf
+	rmdir $(DESTDIR)$(CONFDIR) 2>/dev/null || true
 	rm -f $(DESTDIR)$(BINDIR)/minats $(DESTDIR)$(MAN8DIR)/minats.8 \
+		$(DESTDIR)$(MAN5DIR)/minats.conf.5 \
+		$(DESTDIR)$(TMPFILES_DIR)/minats.conf \
 		$(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.socket \
 		$(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.service \
 		$(DESTDIR)$(SYSUSERS_DIR)/minats.conf \

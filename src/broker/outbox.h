@@ -16,11 +16,14 @@
 
 enum { OUTBOX_SHARE_BYTES = 4096 }; /* a payload from this size on is shared, not copied */
 
+struct guard;
+
 struct outbox {
 	struct list dirty_link; /* pool.dirty or pool.hot */
 	struct pool *pool;
 	struct chunk *first;
 	struct chunk *last;
+	struct guard *guard; /* its session's; NULL: that may do everything */
 	size_t pending_bytes;
 	bool closed;        /* takes nothing any more */
 	bool overflowed;    /* it was closed because max_pending was exceeded */

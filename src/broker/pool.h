@@ -65,6 +65,9 @@ struct pool {
 void pool_init(struct pool *pool, size_t limit_bytes);
 void pool_fini(struct pool *pool);
 
+/* Another limit for all outboxes, whatever they hold. */
+void pool_limit(struct pool *pool, size_t limit_bytes);
+
 /* From now on it is watched how much of what is spare nobody needs. */
 void pool_watch(struct pool *pool);
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "broker/guard.h"
 #include "broker/trace.h"
 #include "proto/writer.h"
 
@@ -557,6 +558,22 @@ static void expire(struct router *router, struct sub *sub)
 	router->expired = sub;
 }
 
+/* What a permit says about a message to this very subscription. */
+static bool is_let_through(struct router *router, const struct delivery *delivery,
+			   const struct sub *sub)
+{
+	const struct message *message = delivery->message;
+	const struct queue *queue = leaf_queue(sub->leaf);
+	struct slice line = delivery->whole.line, nothing = {NULL, 0};
+
+	/* A repeated one has no reply subject; its line is "MSG subject ". */
+	return guard_delivers(sub->outbox->guard,
+			      message ? message->subject
+				      : (struct slice){line.bytes + 4, line.length - 5},
+			      message ? message->reply : nothing,
+			      queue ? queue_name(queue) : nothing, &router->work);
+}
+
 static INLINE bool deliver(struct router *router, struct delivery *delivery, struct sub *sub,
 			   const struct sub *next)
 {
@@ -564,7 +581,10 @@ static INLINE bool deliver(struct router *router, struct delivery *delivery, str
 	const struct form *form = &delivery->whole;
 	bool done;
 
-	if (outbox->closed || outbox == delivery->except)
+	/* A closed one will not give room. */
+	if (outbox == delivery->except)
+		return false;
+	if (sub->guarded && !is_let_through(router, delivery, sub))
 		return false;
 	if (delivery->has_headers && !outbox->wants_headers) {
 		form = find_stripped(router, delivery);

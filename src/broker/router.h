@@ -67,6 +67,7 @@ struct router {
 	struct buf head;        /* the beginning of a line, where no memo has it */
 	struct buf scratch[2];  /* tails that had to be written anew */
 	struct trace *trace;    /* NULL: nobody watches */
+	const uint64_t *now_ms; /* the loop's clock; NULL: time stands still */
 	struct queue *noted;    /* the groups that the message in hand concerns */
 	uint64_t random;
 	uint64_t subscriptions; /* that there are */

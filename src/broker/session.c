@@ -2,9 +2,13 @@
 #include "broker/session.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "broker/auth.h"
+#include "broker/guard.h"
+#include "broker/permit.h"
 #include "broker/router.h"
 #include "broker/trace.h"
 #include "proto/subject.h"
@@ -21,6 +25,12 @@ void session_init(struct session *session, struct router *router, const struct l
 	*session = (struct session){.router = router, .limits = limits,
 				    .connect = HANDSHAKE_DEFAULTS};
 	outbox_init(&session->outbox, router->pool);
+	session_update_care(session);
+}
+
+void session_update_care(struct session *session)
+{
+	session->careful = session->connect.pedantic || session->outbox.guard;
 }
 
 void session_end_subs(struct session *session)
@@ -42,6 +52,8 @@ void session_fini(struct session *session)
 		pool_release_payload(session->router->pool, session->inbound);
 	session->inbound = NULL;
 	outbox_fini(&session->outbox);
+	guard_free(session->outbox.guard);
+	session_forget_claim(session);
 	handshake_fini(&session->connect);
 }
 
@@ -63,7 +75,8 @@ static enum step end(struct session *session, enum fault fault)
 /* Complaints. */
 
 /* Puts -ERR 'text' and, where it names a subject, that in quotes and what stands behind it. */
-static void put_error(struct session *session, enum fault fault, struct slice subject)
+static void put_error(struct session *session, enum fault fault, struct slice subject,
+		      struct slice detail)
 {
 	struct buf line = {0};
 	int error = buf_append(&line, fault_text(fault));
@@ -76,8 +89,8 @@ static void put_error(struct session *session, enum fault fault, struct slice su
 	}
 	if (error == 0 && subject.bytes)
 		error = writer_quote(&line, subject);
-	if (error == 0 && subject.bytes && fault_detail(fault))
-		error = buf_append(&line, slice_of(fault_detail(fault)));
+	if (error == 0 && detail.length > 0)
+		error = buf_append(&line, detail);
 	if (error == 0) {
 		show(session, TRACE_OUT, SLICE("-ERR"), buf_slice(&line));
 		error = buf_append(&line, SLICE("'\r\n"));
@@ -95,7 +108,7 @@ void session_complain(struct session *session, enum fault fault)
 	if (!(session->events & SESSION_COMPLAINED))
 		session->about = nothing;
 	if (fault_text(fault).length > 0)
-		put_error(session, fault, nothing);
+		put_error(session, fault, nothing, nothing);
 	else
 		session->fault = (uint8_t)fault;
 }
@@ -118,8 +131,38 @@ static enum step complain_about(struct session *session, enum fault fault, struc
 /* The client is told the subject as well. */
 static enum step deny(struct session *session, enum fault fault, struct slice subject)
 {
+	const char *detail = fault_detail(fault);
+
 	session->about = subject;
-	put_error(session, fault, subject);
+	put_error(session, fault, subject, slice_of(detail ? detail : ""));
+	return STEP_NEXT;
+}
+
+static int put_quoted(struct buf *to, struct slice before, struct slice text, struct slice behind)
+{
+	int error = buf_append(to, before);
+
+	if (error == 0)
+		error = writer_quote(to, text);
+	return error < 0 ? error : buf_append(to, behind);
+}
+
+/* `sid` is empty where the subscription is only asked for. */
+static enum step deny_sub(struct session *session, struct slice subject, struct slice queue,
+			  struct slice sid)
+{
+	struct buf detail = {0};
+	int error = 0;
+
+	session->about = subject;
+	session->about_queue = queue;
+	if (queue.length > 0)
+		error = put_quoted(&detail, SLICE(" using queue "), queue, SLICE(""));
+	if (error == 0 && sid.length > 0)
+		error = put_quoted(&detail, SLICE(" (sid "), sid, SLICE(")"));
+	if (error == 0)
+		put_error(session, FAULT_SUBSCRIPTION_DENIED, subject, buf_slice(&detail));
+	buf_fini(&detail);
 	return STEP_NEXT;
 }
 
@@ -187,6 +230,9 @@ static struct sub *add_sub(struct session *session, struct slice subject, struct
 		return NULL;
 	}
 	map_put(&session->subs, hash, sub);
+	if (session->outbox.guard)
+		sub->guarded = guard_watches(session->outbox.guard, subject, queue,
+					     &session->router->work);
 	return sub;
 }
 
@@ -200,6 +246,16 @@ struct sub *session_restore_sub(struct session *session, struct slice subject, s
 	return add_sub(session, subject, queue, sid, hash);
 }
 
+static bool may_subscribe(struct session *session, struct slice subject, struct slice queue)
+{
+	const struct guard *guard = session->outbox.guard;
+
+	/* What nats-server calls itself. */
+	if (slice_equal(queue, SLICE("_sys_")))
+		return false;
+	return !guard || permit_subscribes(guard->permit, subject, queue, &session->router->work);
+}
+
 static enum step on_sub(struct session *session, const struct op *op, struct slice *input)
 {
 	const struct limits *limits = session->limits;
@@ -207,8 +263,8 @@ static enum step on_sub(struct session *session, const struct op *op, struct sli
 
 	(void)input;
 	session->events |= SESSION_HEARD;
-	if (slice_equal(op->queue, SLICE("_sys_")))
-		return deny(session, FAULT_QUEUE_DENIED, op->subject);
+	if (!may_subscribe(session, op->subject, op->queue))
+		return deny_sub(session, op->subject, op->queue, SLICE(""));
 	if (limits->max_subscription_tokens > 0 &&
 	    subject_count_tokens(op->subject) > limits->max_subscription_tokens)
 		return deny(session, FAULT_TOKENS_DENIED, op->subject);
@@ -238,6 +294,83 @@ static enum step on_unsub(struct session *session, const struct op *op, struct s
 	return ok(session);
 }
 
+/* Permissions. */
+
+static struct slice queue_of(const struct sub *sub)
+{
+	const struct queue *queue = leaf_queue(sub->leaf);
+
+	return queue ? router_queue_name(queue) : SLICE("");
+}
+
+/* Each subscription is allowed, and perhaps guarded, or it is forbidden. */
+static void judge_subs(struct session *session, struct guard *guard)
+{
+	uint32_t at = 0;
+	struct sub *sub;
+
+	while ((sub = map_next(&session->subs, &at))) {
+		struct slice subject = leaf_subject(sub->leaf), queue = queue_of(sub);
+
+		sub->guarded = guard && guard_watches(guard, subject, queue,
+						      &session->router->work);
+		if (!guard || may_subscribe(session, subject, queue))
+			continue;
+		sub->next_expired = guard->forbidden;
+		guard->forbidden = sub;
+	}
+}
+
+struct guard *session_take_guard(struct session *session)
+{
+	if (!session->outbox.guard)
+		session->outbox.guard = guard_new(session->router);
+	session_update_care(session);
+	return session->outbox.guard;
+}
+
+static void drop_guard(struct session *session)
+{
+	guard_free(session->outbox.guard);
+	session->outbox.guard = NULL;
+	session_update_care(session);
+}
+
+int session_set_permit(struct session *session, struct permit *permit)
+{
+	struct guard *guard = NULL;
+
+	if (permit_is_narrow(permit)) {
+		guard = session_take_guard(session);
+		if (!guard)
+			return -ENOMEM;
+		guard_set_permit(guard, permit);
+		guard->forbidden = NULL;
+	} else {
+		drop_guard(session);
+	}
+	judge_subs(session, guard);
+	return 0;
+}
+
+bool session_remove_forbidden(struct session *session)
+{
+	struct guard *guard = session->outbox.guard;
+	struct sub *sub = guard ? guard->forbidden : NULL;
+	struct slice subject, queue;
+
+	if (!sub)
+		return false;
+	guard->forbidden = sub->next_expired;
+	subject = leaf_subject(sub->leaf);
+	queue = queue_of(sub);
+	/* Removing it frees them. */
+	guard_keep_about(guard, &subject, &queue);
+	deny_sub(session, subject, queue, sub_sid(sub));
+	remove_sub(session, sub, sub_hash(session->router->trie.key, sub));
+	return true;
+}
+
 /* Messages. */
 
 /* A prefix, and something behind it. */
@@ -263,7 +396,23 @@ static bool is_reserved_reply(struct slice reply)
 	       is_below(reply, SLICE("_GR_."));
 }
 
-/* What is decided before the payload is there (PROTOCOL 3.3, 5.2, 5.4). */
+/* For careful sessions. False: it may not be published. */
+static bool check_subject(struct session *session, struct slice subject)
+{
+	struct guard *guard = session->outbox.guard;
+
+	if (session->connect.pedantic && !subject_is_publishable(subject))
+		complain_about(session, FAULT_INVALID_PUBLISH_SUBJECT, subject);
+	return !guard || guard_publishes(guard, subject, &session->router->work);
+}
+
+static void refuse(struct session *session, enum fault fault, struct slice subject)
+{
+	deny(session, fault, subject);
+	session->denied = true;
+}
+
+/* What is decided before the payload is there (PROTOCOL 3.3, 5.2, 5.4, 10.7). */
 static enum step check_head(struct session *session, const struct op *op)
 {
 	session->denied = false;
@@ -271,15 +420,12 @@ static enum step check_head(struct session *session, const struct op *op)
 		return complain(session, FAULT_NO_HEADERS);
 	if (op->payload_length > session->limits->max_payload)
 		return complain_about(session, FAULT_MAX_PAYLOAD, op->subject);
-	if (session->connect.pedantic && !subject_is_publishable(op->subject))
-		complain_about(session, FAULT_INVALID_PUBLISH_SUBJECT, op->subject);
-	if (needs_look(op->subject) && is_reserved_subject(op->subject)) {
-		deny(session, FAULT_PUBLISH_DENIED, op->subject);
-		session->denied = true;
-	} else if (op->reply.length > 0 && is_reserved_reply(op->reply)) {
-		deny(session, FAULT_REPLY_DENIED, op->reply);
-		session->denied = true;
-	}
+	if (session->careful && !check_subject(session, op->subject))
+		refuse(session, FAULT_PUBLISH_DENIED, op->subject);
+	else if (needs_look(op->subject) && is_reserved_subject(op->subject))
+		refuse(session, FAULT_PUBLISH_DENIED, op->subject);
+	else if (op->reply.length > 0 && is_reserved_reply(op->reply))
+		refuse(session, FAULT_REPLY_DENIED, op->reply);
 	return STEP_NEXT;
 }
 
@@ -415,20 +561,91 @@ static enum step on_pong(struct session *session, const struct op *op, struct sl
 	return STEP_NEXT;
 }
 
-static enum step on_connect(struct session *session, const struct op *op, struct slice *input)
+/* CONNECT is what it should be, but for `fault`. */
+static enum step finish_connect(struct session *session, enum fault fault)
 {
-	struct connect *connect = &session->connect;
-	enum fault fault = handshake_read_connect(op->line, connect);
+	const struct connect *connect = &session->connect;
 
-	(void)input;
-	session->outbox.wants_headers = connect->headers && session->limits->headers;
 	if (fault == FAULT_NONE && connect->no_responders && !session->outbox.wants_headers)
 		fault = FAULT_NO_RESPONDERS;
+	session_update_care(session);
 	if (fault != FAULT_NONE)
 		return complain(session, fault);
 	session->connected = true;
 	session->events |= SESSION_CONNECTED;
 	return ok(session);
+}
+
+/* Who this is comes before everything else that may be wrong (2.3). */
+static enum step claim(struct session *session, struct claim *claim, enum fault fault)
+{
+	session->is_locked = true;
+	session->claim = claim;
+	session->late_fault = (uint8_t)fault;
+	session->events |= SESSION_CLAIMS;
+	return STEP_NEXT;
+}
+
+static enum step on_connect(struct session *session, const struct op *op, struct slice *input)
+{
+	struct connect *connect = &session->connect;
+	struct claim *claimed = session->is_guarded ? calloc(1, sizeof(*claimed)) : NULL;
+	enum fault fault = handshake_read_connect(op->line, connect, claimed);
+
+	(void)input;
+	session->outbox.wants_headers = connect->headers && session->limits->headers;
+	if (claimed && fault != FAULT_JSON && fault != FAULT_MEMORY)
+		return claim(session, claimed, fault);
+	if (claimed)
+		claim_fini(claimed);
+	free(claimed);
+	if (session->is_guarded && fault == FAULT_NONE)
+		fault = FAULT_MEMORY;
+	return finish_connect(session, fault);
+}
+
+void session_guard(struct session *session)
+{
+	session->is_guarded = session->is_locked = true;
+}
+
+void session_forget_claim(struct session *session)
+{
+	if (session->claim)
+		claim_fini(session->claim);
+	free(session->claim);
+	session->claim = NULL;
+}
+
+void session_enter(struct session *session, struct router *router)
+{
+	if (router == session->router)
+		return;
+	session_end_subs(session);
+	drop_guard(session);
+	session->recent = NULL;
+	session->router = router;
+}
+
+void session_admit(struct session *session, const struct auth_user *user, struct router *router)
+{
+	session_enter(session, router);
+	session->user = user;
+	session->is_locked = false;
+	if (session_set_permit(session, user ? user->permit : NULL) < 0)
+		session->fault = FAULT_MEMORY;
+	while (session_remove_forbidden(session))
+		continue;
+	/* A first operation that was no CONNECT has still to be done. */
+	if (session->claim)
+		finish_connect(session, (enum fault)session->late_fault);
+	session_forget_claim(session);
+}
+
+void session_refuse(struct session *session)
+{
+	session_forget_claim(session);
+	session_complain(session, FAULT_AUTHORIZATION);
 }
 
 static enum step on_info(struct session *session, const struct op *op, struct slice *input)
@@ -599,7 +816,7 @@ static bool publish_again(struct session *session, struct slice *input)
 	uint32_t size;
 	size_t length;
 
-	if (!memo || !parser_is_between(&session->parser) || session->connect.pedantic ||
+	if (!memo || !parser_is_between(&session->parser) || session->careful ||
 	    router->trace || !memo_is_fresh(memo, &router->trie))
 		return false;
 	known = memo_subject(memo);
@@ -623,9 +840,22 @@ static bool must_pause(const struct session *session, uint64_t work_before)
 	const struct pool *pool = session->router->pool;
 
 	return (session->events &
-		(SESSION_CONNECTED | SESSION_FIRST_PING | SESSION_COMPLAINED)) ||
+		(SESSION_CONNECTED | SESSION_FIRST_PING | SESSION_COMPLAINED | SESSION_CLAIMS)) ||
 	       !list_is_empty(&pool->hot) || pool->congested ||
 	       session->router->work - work_before > SESSION_WORK;
+}
+
+/*
+ * Before it is known who he is: whoever begins with something else than CONNECT has no credentials.
+ */
+static bool claims_to_be_nobody(struct session *session, struct slice input)
+{
+	bool is_new = session->parser.state == 0 && input.length > 0;
+
+	if (!is_new || input.bytes[0] == 'C' || input.bytes[0] == 'c')
+		return false;
+	session->events |= SESSION_CLAIMS;
+	return true;
 }
 
 enum session_answer session_feed(struct session *session, struct slice *input)
@@ -635,6 +865,8 @@ enum session_answer session_feed(struct session *session, struct slice *input)
 
 	if (session->inbound)
 		fill_inbound(session, input);
+	if (session->is_locked && claims_to_be_nobody(session, *input))
+		return session->fault ? SESSION_OVER : SESSION_WAIT;
 	while (!session->fault) {
 		if (!publish_again(session, input)) {
 			enum step step = next_step(session, &op, input);

@@ -26,7 +26,8 @@ struct sub {
 		};
 		struct sub *next_expired; /* router.expired, once its last message is delivered */
 	};
-	uint32_t index; /* where it stands among the leaf's members */
+	uint32_t index : 31;  /* where it stands among the leaf's members */
+	uint32_t guarded : 1; /* the outbox's guard is asked about each message */
 	uint32_t sid_length;
 	char sid[]; /* and a blank; SID_QUICK bytes can be read in any case */
 };

@@ -423,7 +423,7 @@ int leaf_join(struct leaf *leaf, struct sub *sub)
 	if (count == (leaf->is_many ? leaf->many->capacity : 1) && grow(leaf) < 0)
 		return -ENOMEM;
 	sub->leaf = leaf;
-	sub->index = count;
+	sub->index = count & INT32_MAX;
 	leaf_members(leaf)[count] = sub;
 	if (leaf->is_many)
 		leaf->many->count++;

@@ -19,6 +19,12 @@ struct credentials {
 
 struct credentials credentials_of(int fd);
 
+/*
+ * A descriptor of the very process that connected, which no other one is taken for when it has
+ * ended. < 0: there is none, or the kernel has no such thing (Linux has, since 6.5).
+ */
+int credentials_process(int fd);
+
 static inline bool credentials_are_known(const struct credentials *credentials)
 {
 	return credentials->uid != (uid_t)-1;

@@ -3,6 +3,27 @@
 
 #include <sys/socket.h>
 
+/* Headers may be older than the kernel. On some machines that is another number. */
+#if !defined(SO_PEERPIDFD) && SO_PEERCRED == 17
+#define SO_PEERPIDFD 77
+#endif
+
+#ifdef SO_PEERPIDFD
+int credentials_process(int fd)
+{
+	int process;
+	socklen_t length = sizeof(process);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &process, &length) < 0 ? -1 : process;
+}
+#else
+int credentials_process(int fd)
+{
+	(void)fd;
+	return -1;
+}
+#endif
+
 struct credentials credentials_of(int fd)
 {
 	struct ucred peer;

@@ -6,10 +6,13 @@
  * question and is a source in the loop: nobody ever waits for an answer. Where there is no bus, or
  * none that answers, no names are known, which is told once.
  *
- * Good for a log. By the time of the question a pid may belong to another process: to decide about
- * access by unit, ask with a pidfd of the socket's (SO_PEERPIDFD, GetUnitByPIDFD) and wait.
+ * Good for a log. By the time of the question a pid may belong to another process: who decides about
+ * access by unit hands in a descriptor of the very process with unit_make_sure(). If that still
+ * lives when the answer comes, so did its pid all the time.
  */
 #pragma once
+
+#include <stdbool.h>
 
 #include "base/list.h"
 #include "base/slice.h"
@@ -31,6 +34,9 @@ struct units {
 	bool was_told;
 	/* There are no names to be had, for such a reason; told once. */
 	void (*failed)(struct units *units, const char *why);
+	/* Some are not pending any more; NULL: nobody waits. Called in the midst of things: only
+	   take down that it happened. */
+	void (*answered)(struct units *units);
 };
 
 void units_init(struct units *units, struct loop *loop);
@@ -46,6 +52,18 @@ struct unit *unit_of_name(struct slice name);
 
 /* Its name; NULL while there is no answer, for ever if there is none, and of NULL. */
 const char *unit_name(const struct unit *unit);
+
+/* Its process, by a descriptor that is taken (os/credentials.h); -1: there is none. */
+void unit_make_sure(struct unit *unit, int process);
+
+/* Of a name that the process before has made sure of. */
+void unit_trust(struct unit *unit);
+
+/* There may still be an answer. Not of NULL. */
+bool unit_is_pending(const struct unit *unit);
+
+/* Its name if it is certainly that of the process it was asked for; else NULL. */
+const char *unit_sure_name(const struct unit *unit);
 
 /* An answer that is still to come is thrown away. */
 void unit_free(struct unit *unit);

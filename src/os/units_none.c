@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "os/units.h"
 
+#include <unistd.h>
+
 void units_init(struct units *units, struct loop *loop)
 {
 	(void)units, (void)loop;
@@ -24,6 +26,30 @@ struct unit *unit_of_name(struct slice name)
 }
 
 const char *unit_name(const struct unit *unit)
+{
+	(void)unit;
+	return NULL;
+}
+
+void unit_make_sure(struct unit *unit, int process)
+{
+	(void)unit;
+	if (process >= 0)
+		close(process);
+}
+
+void unit_trust(struct unit *unit)
+{
+	(void)unit;
+}
+
+bool unit_is_pending(const struct unit *unit)
+{
+	(void)unit;
+	return false;
+}
+
+const char *unit_sure_name(const struct unit *unit)
 {
 	(void)unit;
 	return NULL;

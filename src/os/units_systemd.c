@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
+#include <unistd.h>
 
 enum {
 	/* PID 1 has other things to do, too, when thousands connect at once. */
@@ -22,6 +23,8 @@ struct unit {
 	struct units *units;
 	char *name;
 	pid_t pid;
+	int process;    /* its descriptor; -1: none */
+	bool is_sure;   /* the name is that of this very process */
 	bool is_asked;
 	bool is_orphan; /* asked, but nobody is interested any more */
 };
@@ -34,9 +37,17 @@ static void tell(struct units *units, const char *why)
 	units->failed(units, why);
 }
 
+static void close_process(struct unit *unit)
+{
+	if (unit->process >= 0)
+		close(unit->process);
+	unit->process = -1;
+}
+
 static void discard(struct unit *unit)
 {
 	list_remove(&unit->link);
+	close_process(unit);
 	free(unit->name);
 	free(unit);
 }
@@ -44,12 +55,25 @@ static void discard(struct unit *unit)
 /* There is an answer, or there will be none. */
 static void finish(struct unit *unit)
 {
+	struct units *units = unit->units;
+
 	list_remove(&unit->link);
 	if (unit->is_asked)
-		unit->units->asked_count--;
+		units->asked_count--;
 	unit->is_asked = false;
+	close_process(unit);
 	if (unit->is_orphan)
 		discard(unit);
+	else if (units->answered)
+		units->answered(units);
+}
+
+/* A descriptor of a process can be read from when it has ended. */
+static bool lives(int process)
+{
+	struct pollfd end = {.fd = process, .events = POLLIN};
+
+	return process >= 0 && poll(&end, 1, 0) == 0;
 }
 
 /* That a process has gone, or is in no unit, is an answer; that nobody may be asked is not. */
@@ -72,6 +96,7 @@ static int on_answer(sd_bus_message *answer, void *context, sd_bus_error *return
 	/* Without memory the name stays unknown. */
 	if (!error && sd_bus_message_read(answer, "o", &path) > 0)
 		(void)sd_bus_path_decode(path, "/org/freedesktop/systemd1/unit", &unit->name);
+	unit->is_sure = lives(unit->process);
 	finish(unit);
 	return 0;
 }
@@ -200,6 +225,7 @@ void units_init(struct units *units, struct loop *loop)
 void units_fini(struct units *units)
 {
 	units->was_told = true;
+	units->answered = NULL;
 	close_bus(units, 0);
 }
 
@@ -209,7 +235,7 @@ struct unit *units_ask(struct units *units, pid_t pid)
 
 	if (!unit)
 		return NULL;
-	*unit = (struct unit){.units = units, .pid = pid};
+	*unit = (struct unit){.units = units, .pid = pid, .process = -1};
 	list_init(&unit->link);
 	/* When all those who are ready have been called: one turn for many who connect at once. */
 	if (loop_set_timer(units->loop, &units->timer, units->loop->now_ms) < 0) {
@@ -226,7 +252,7 @@ struct unit *unit_of_name(struct slice name)
 
 	if (!unit)
 		return NULL;
-	*unit = (struct unit){.name = strndup(name.bytes, name.length)};
+	*unit = (struct unit){.name = strndup(name.bytes, name.length), .process = -1};
 	list_init(&unit->link);
 	if (unit->name)
 		return unit;
@@ -237,6 +263,32 @@ struct unit *unit_of_name(struct slice name)
 const char *unit_name(const struct unit *unit)
 {
 	return unit ? unit->name : NULL;
+}
+
+void unit_make_sure(struct unit *unit, int process)
+{
+	if (process < 0)
+		return;
+	if (unit_is_pending(unit) && unit->process < 0)
+		unit->process = process;
+	else
+		close(process);
+}
+
+void unit_trust(struct unit *unit)
+{
+	if (unit)
+		unit->is_sure = true;
+}
+
+bool unit_is_pending(const struct unit *unit)
+{
+	return unit && !list_is_empty(&unit->link);
+}
+
+const char *unit_sure_name(const struct unit *unit)
+{
+	return unit && unit->is_sure ? unit->name : NULL;
 }
 
 void unit_free(struct unit *unit)

@@ -18,9 +18,8 @@ static const struct {
 				  "Permissions Violation for Publish", NULL},
 	[FAULT_REPLY_DENIED] = {"Permissions Violation for Publish with Reply of ",
 				"Permissions Violation for Reply", NULL},
-	[FAULT_QUEUE_DENIED] = {"Permissions Violation for Subscription to ",
-				"Permissions Violation for Subscription",
-				" using queue \"_sys_\""},
+	[FAULT_SUBSCRIPTION_DENIED] = {"Permissions Violation for Subscription to ",
+				       "Permissions Violation for Subscription", NULL},
 	[FAULT_TOKENS_DENIED] = {"Permissions Violation for Subscription to ",
 				 "Permissions Violation for Subscription", ", too many tokens"},
 	[FAULT_UNKNOWN_OPERATION] = {"Unknown Protocol Operation", "Protocol Violation",
@@ -33,6 +32,7 @@ static const struct {
 	[FAULT_NO_RESPONDERS] = {"no responders requires headers support",
 				 "No Responders Requires Headers", NULL},
 	[FAULT_AUTHORIZATION] = {"Authorization Violation", "Authentication Failure", NULL},
+	[FAULT_AUTHENTICATION_TIMEOUT] = {"Authentication Timeout", "Authentication Timeout", NULL},
 	[FAULT_MAX_CONNECTIONS] = {"maximum connections exceeded", "Maximum Connections Exceeded",
 				   NULL},
 	[FAULT_STALE] = {"Stale Connection", "Stale Connection", NULL},
@@ -46,6 +46,7 @@ static const struct {
 	[FAULT_READ] = {NULL, "Read Error", NULL},
 	[FAULT_WRITE] = {NULL, "Write Error", NULL},
 	[FAULT_MEMORY] = {NULL, "Out of Memory", NULL},
+	[FAULT_STRANGER] = {NULL, "Too Many Unauthenticated Clients", NULL},
 	[FAULT_SHUTDOWN] = {NULL, "Server Shutdown", NULL},
 };
 

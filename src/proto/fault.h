@@ -19,8 +19,8 @@ enum fault {
 	FAULT_MAX_SUBSCRIPTIONS,
 	FAULT_PUBLISH_DENIED,     /* followed by the subject, quoted */
 	FAULT_REPLY_DENIED,       /* likewise */
-	FAULT_QUEUE_DENIED,       /* likewise, and by fault_detail() */
-	FAULT_TOKENS_DENIED,      /* likewise */
+	FAULT_SUBSCRIPTION_DENIED, /* likewise, and by its queue and sid where these matter */
+	FAULT_TOKENS_DENIED,      /* likewise, and by fault_detail() */
 	/* The connection ends. */
 	FAULT_UNKNOWN_OPERATION,
 	FAULT_CONTROL_LINE,
@@ -28,6 +28,7 @@ enum fault {
 	FAULT_CLIENT_PROTOCOL,
 	FAULT_NO_RESPONDERS,
 	FAULT_AUTHORIZATION,
+	FAULT_AUTHENTICATION_TIMEOUT,
 	FAULT_MAX_CONNECTIONS,
 	FAULT_STALE,
 	/* The connection ends without a word. */
@@ -41,6 +42,7 @@ enum fault {
 	FAULT_READ,
 	FAULT_WRITE,
 	FAULT_MEMORY,
+	FAULT_STRANGER,           /* it did not say who it is, and others came */
 	FAULT_SHUTDOWN,
 	FAULT_COUNT
 };

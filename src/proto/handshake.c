@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "base/secret.h"
 #include "proto/utf8.h"
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
@@ -17,6 +18,23 @@ void handshake_fini(struct connect *connect)
 	free(connect->lang);
 	free(connect->version);
 	*connect = (struct connect){0};
+}
+
+static void forget(char *secret)
+{
+	if (secret)
+		secret_erase(secret, strlen(secret));
+	free(secret);
+}
+
+void claim_fini(struct claim *claim)
+{
+	forget(claim->user);
+	forget(claim->password);
+	forget(claim->token);
+	forget(claim->nkey);
+	forget(claim->signature);
+	*claim = (struct claim){0};
 }
 
 /* The four hexadecimal digits behind a "\u", or -1. */
@@ -173,6 +191,8 @@ static json_t *load(struct slice json)
 	if (make_readable(&text, json) == 0)
 		value = json_loadb(text.bytes ? text.bytes : "", text.length, JSON_DECODE_ANY,
 				   NULL);
+	/* There may be a password in it. */
+	secret_erase(text.bytes, text.length);
 	buf_fini(&text);
 	return value;
 }
@@ -192,7 +212,8 @@ enum kind {
 	KIND_PROTOCOL,
 	KIND_ACCOUNT,  /* a text that must be empty, or a flag that must be false */
 	KIND_NO_FLAG,
-	KIND_SECRET,   /* a text that nothing reads yet, and that the trace covers */
+	KIND_SECRET,   /* char * at `offset` of a claim; the trace covers it */
+	KIND_UNUSED,   /* a text that nothing reads yet, and that the trace covers */
 	KIND_UNUSED_FLAG,
 };
 
@@ -214,14 +235,19 @@ static const struct field {
 	{"version", KIND_TEXT, offsetof(struct connect, version)},
 	{"account", KIND_ACCOUNT, 0},
 	{"new_account", KIND_NO_FLAG, 0},
-	{"user", KIND_SECRET, 0},
-	{"pass", KIND_SECRET, 0},
-	{"auth_token", KIND_SECRET, 0},
-	{"nkey", KIND_SECRET, 0},
-	{"sig", KIND_SECRET, 0},
-	{"proxy_sig", KIND_SECRET, 0},
-	{"jwt", KIND_SECRET, 0},
+	{"user", KIND_SECRET, offsetof(struct claim, user)},
+	{"pass", KIND_SECRET, offsetof(struct claim, password)},
+	{"auth_token", KIND_SECRET, offsetof(struct claim, token)},
+	{"nkey", KIND_SECRET, offsetof(struct claim, nkey)},
+	{"sig", KIND_SECRET, offsetof(struct claim, signature)},
+	{"proxy_sig", KIND_UNUSED, 0},
+	{"jwt", KIND_UNUSED, 0},
 };
+
+static bool is_secret(const struct field *field)
+{
+	return field->kind == KIND_SECRET || field->kind == KIND_UNUSED;
+}
 
 static const struct field *find_field(const char *key)
 {
@@ -260,6 +286,17 @@ static bool has_right_type(const struct field *field, const json_t *value)
 	}
 }
 
+/* The text is erased where it was read from. */
+static enum fault read_secret(struct claim *claim, const struct field *field, const json_t *value)
+{
+	enum fault fault = FAULT_NONE;
+
+	if (claim && field->kind == KIND_SECRET)
+		fault = read_text((char **)(void *)((char *)claim + field->offset), value);
+	secret_erase((char *)(uintptr_t)json_string_value(value), json_string_length(value));
+	return fault;
+}
+
 static enum fault read_field(struct connect *connect, const struct field *field,
 			     const json_t *value, json_int_t *protocol)
 {
@@ -288,7 +325,7 @@ static enum fault read_field(struct connect *connect, const struct field *field,
 	return FAULT_NONE;
 }
 
-enum fault handshake_read_connect(struct slice json, struct connect *connect)
+enum fault handshake_read_connect(struct slice json, struct connect *connect, struct claim *claim)
 {
 	json_t *object = load(json);
 	json_int_t protocol = connect->protocol;
@@ -301,7 +338,11 @@ enum fault handshake_read_connect(struct slice json, struct connect *connect)
 	json_object_foreach(object, key, value) {
 		const struct field *field = json_is_null(value) ? NULL : find_field(key);
 
-		if (field && fault == FAULT_NONE)
+		if (!field || fault != FAULT_NONE)
+			continue;
+		if (is_secret(field) && json_is_string(value))
+			fault = read_secret(claim, field, value);
+		else
 			fault = read_field(connect, field, value, &protocol);
 	}
 	json_decref(object);
@@ -327,7 +368,7 @@ char *handshake_redact(struct slice json)
 	json_object_foreach(object, key, value) {
 		const struct field *field = find_field(key);
 
-		if (field && field->kind == KIND_SECRET && strcasecmp(key, "user") != 0)
+		if (field && is_secret(field) && strcasecmp(key, "user") != 0)
 			json_object_set_new(object, key, json_string("[REDACTED]"));
 	}
 	text = json_dumps(object, JSON_COMPACT);
@@ -353,6 +394,20 @@ int handshake_info_common(struct buf *common, const struct info *info)
 	return error;
 }
 
+/* Its name may be any text. */
+static int put_account(struct buf *out, const char *account)
+{
+	json_t *name = json_string(account ? account : "$G");
+	char *text = name ? json_dumps(name, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+	int error = -ENOMEM;
+
+	if (text)
+		error = buf_printf(out, ",\"connect_info\":true,\"remote_account\":%s", text);
+	free(text);
+	json_decref(name);
+	return error;
+}
+
 int handshake_info(struct buf *out, struct slice common, const struct info_client *client)
 {
 	size_t before = out->length;
@@ -367,8 +422,13 @@ int handshake_info(struct buf *out, struct slice common, const struct info_clien
 		error = buf_printf(out, ",\"client_ip\":\"%s\"", client->client_ip);
 	if (error == 0 && client->lame_duck)
 		error = buf_append(out, SLICE(",\"ldm\":true"));
+	if (error == 0 && client->auth_required)
+		error = buf_append(out, SLICE(",\"auth_required\":true"));
+	if (error == 0 && client->nonce.length > 0)
+		error = buf_printf(out, ",\"nonce\":\"%.*s\"", (int)client->nonce.length,
+				   client->nonce.bytes);
 	if (error == 0 && client->connect_info)
-		error = buf_append(out, SLICE(",\"connect_info\":true,\"remote_account\":\"$G\""));
+		error = put_account(out, client->account);
 	if (error == 0)
 		error = buf_append(out, SLICE("} \r\n"));
 	if (error < 0)

@@ -35,11 +35,28 @@ struct connect {
 
 void handshake_fini(struct connect *connect);
 
+/* By what a client means to prove who it is. Empty texts are none: NULL. */
+struct claim {
+	char *user;
+	char *password;
+	char *token;
+	char *nkey;
+	char *signature;
+};
+
+/* Erases it; it is empty afterwards. */
+void claim_fini(struct claim *claim);
+
+static inline bool claim_is_empty(const struct claim *claim)
+{
+	return !claim->user && !claim->password && !claim->token && !claim->nkey;
+}
+
 /*
  * FAULT_NONE, FAULT_JSON, FAULT_AUTHORIZATION, FAULT_CLIENT_PROTOCOL or FAULT_MEMORY, looked for
- * in this order (2.3).
+ * in this order (2.3). The claim, empty before, is filled in any case; NULL: nobody wants it.
  */
-enum fault handshake_read_connect(struct slice json, struct connect *connect);
+enum fault handshake_read_connect(struct slice json, struct connect *connect, struct claim *claim);
 
 /* Is this a JSON object, or null? (INFO from a client is read and forgotten.) */
 bool handshake_is_object(struct slice json);
@@ -64,6 +81,9 @@ struct info_client {
 	const char *client_ip; /* NULL: none, on a Unix socket */
 	bool lame_duck;
 	bool connect_info; /* the INFO that answers the first PING after CONNECT */
+	const char *account;  /* that it is in, for that INFO; NULL: "$G" */
+	bool auth_required;
+	struct slice nonce;   /* empty: none */
 };
 
 /* Renders the common part. 0 or -ENOMEM (also for a name that is not UTF-8). */

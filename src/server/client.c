@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/secret.h"
 #include "broker/router.h"
 #include "os/log.h"
 #include "os/units.h"
@@ -14,6 +15,8 @@
 #include "server/server.h"
 
 enum {
+	/* Of whom nobody knows yet; CONNECT may still be longer. */
+	LOCKED_READ_BYTES = 4096,
 	FIRST_PING_MS = 2000,
 	RTT_EVERY_MS = 3600 * 1000,
 	LINGER_MS = 2000,
@@ -43,6 +46,8 @@ static void arm(struct client *client)
 	if (client->state == CLIENT_DEAD)
 		return;
 	due = client->state == CLIENT_OPEN ? client->ping_due_ms : UINT64_MAX;
+	if (client->access.due_ms && client->access.due_ms < due)
+		due = client->access.due_ms;
 	if (client->deadline_ms && client->deadline_ms < due)
 		due = client->deadline_ms;
 	if (client->stalled_until_ms && client->stalled_until_ms < due)
@@ -66,6 +71,8 @@ static void leave_open(struct client *client, enum fault fault, enum client_stat
 	client->state = (uint8_t)state;
 	client->session.outbox.closed = true;
 	session_end_subs(&client->session);
+	access_forget(client);
+	strangers_leave(&server->strangers, &client->stranger);
 	list_remove(&client->stalled_link);
 	client->stalled_until_ms = 0;
 	server->connections--;
@@ -197,8 +204,7 @@ void client_send_info(struct client *client, bool connect_info)
 {
 	struct buf line = {0};
 
-	if (server_info(client->server, client->listener, client->cid, &client->peer, connect_info,
-			&line) == 0)
+	if (server_info(client, connect_info, &line) == 0)
 		outbox_put(&client->session.outbox, buf_slice(&line));
 	buf_fini(&line);
 }
@@ -274,6 +280,8 @@ static void on_timer(struct timer *timer)
 			client->drained_before == (uint32_t)client->server->drained_bytes;
 		client_resume(client);
 	}
+	if (client->state == CLIENT_OPEN && client->access.due_ms && client->access.due_ms <= now)
+		client_refuse(client, FAULT_AUTHENTICATION_TIMEOUT);
 	if (client->state == CLIENT_OPEN && client->ping_due_ms <= now)
 		keep_alive(client);
 	if (client->state != CLIENT_DEAD)
@@ -294,8 +302,11 @@ static void log_complaint(struct client *client)
 
 static void deal_with_events(struct client *client)
 {
-	uint8_t events = client->session.events;
+	uint8_t events;
 
+	if (client->session.events & SESSION_CLAIMS)
+		access_decide(client);
+	events = client->session.events;
 	client->session.events = 0;
 	if (events & SESSION_HEARD)
 		client->last_in_ms = now_of(client);
@@ -340,6 +351,8 @@ static ssize_t take_rest(struct client *client)
 	if (server_reserve_input(client->server, length + SERVER_READ_BYTES) < 0)
 		return -ENOMEM;
 	memcpy(client->server->input, rest->bytes, length);
+	if (client->session.is_guarded)
+		secret_erase(rest->bytes, length);
 	pool_return_chunk(&client->server->pool, rest);
 	client->rest = NULL;
 	return (ssize_t)length;
@@ -363,22 +376,52 @@ static void go_on_later(struct client *client)
 	watch(client, client->source.want & POLLER_WRITE);
 }
 
+/* What comes behind its claim is for later; it is heard only that it goes. */
+static void wait_for_answer(struct client *client, struct slice rest)
+{
+	keep_rest(client, rest);
+	if (rest.length >= LOCKED_READ_BYTES || client->access.has_left)
+		watch(client, client->source.want & POLLER_WRITE);
+	arm(client);
+}
+
+/* A claim was dealt with: whatever proves who somebody is does not stay in memory. */
+static void forget_claim(struct client *client, const char *end)
+{
+	char *input = client->server->input;
+
+	secret_erase(input, (size_t)(end - input));
+	arm(client);
+}
+
 static void feed(struct client *client, struct slice input)
 {
 	struct pool *pool = &client->server->pool;
-	uint64_t work_before = client->server->router.work;
+	const struct router *router = client->session.router;
+	uint64_t work_before = router->work;
 	enum session_answer answer;
 	bool is_congested, has_worked;
 
 	do {
+		bool claims;
+
 		answer = session_feed(&client->session, &input);
+		claims = client->session.events & SESSION_CLAIMS;
 		deal_with_events(client);
+		if (claims)
+			forget_claim(client, input.bytes);
 		if (!list_is_empty(&pool->hot))
 			server_flush_hot(client->server);
 		if (client->state != CLIENT_OPEN)
 			return;
+		if (claims && client->session.fault)
+			answer = SESSION_OVER;
+		if (client->access.is_waiting) {
+			wait_for_answer(client, input);
+			return;
+		}
 		is_congested = pool->congested && !client->stall_spent;
-		has_worked = client->server->router.work - work_before > SESSION_WORK;
+		has_worked = router->work - work_before > SESSION_WORK;
 		pool->congested = is_congested;
 	} while (answer == SESSION_WAIT && !is_congested && !has_worked);
 	if (answer == SESSION_OVER) {
@@ -407,6 +450,38 @@ void client_resume(struct client *client)
 		feed(client, (struct slice){client->server->input, (size_t)length});
 }
 
+void client_answered(struct client *client)
+{
+	deal_with_events(client);
+	if (client->state != CLIENT_OPEN)
+		return;
+	if (client->session.fault)
+		client_end(client, (enum fault)client->session.fault);
+	else
+		client_resume(client);
+}
+
+static void read_while_waiting(struct client *client)
+{
+	struct server *server = client->server;
+	ssize_t before = take_rest(client);
+	struct room room;
+	ssize_t got;
+
+	if (before < 0) {
+		client_drop(client, FAULT_MEMORY);
+		return;
+	}
+	room = (struct room){server->input + before, LOCKED_READ_BYTES};
+	got = stream_read(&client->stream, &room, 1);
+	if (got < 0 && !stream_must_wait(got)) {
+		client_drop(client, FAULT_READ);
+		return;
+	}
+	client->access.has_left = got == 0;
+	wait_for_answer(client, (struct slice){server->input, (size_t)(before + (got > 0 ? got : 0))});
+}
+
 static void read_input(struct client *client)
 {
 	struct server *server = client->server;
@@ -422,7 +497,9 @@ static void read_input(struct client *client)
 		return;
 	}
 	rooms[0] = room;
-	rooms[1] = (struct room){server->input + before, SERVER_READ_BYTES};
+	rooms[1] = (struct room){server->input + before, client->session.is_locked
+								  ? LOCKED_READ_BYTES
+								  : SERVER_READ_BYTES};
 	got = stream_read(&client->stream, &rooms[first], 2 - first);
 	client->stall_spent = false;
 	server->pool.congested = false;
@@ -461,7 +538,9 @@ static void on_ready(struct source *source, unsigned ready)
 		client_flush(client);
 	if (!(ready & source->want & POLLER_READ))
 		return;
-	if (client->state == CLIENT_OPEN)
+	if (client->state == CLIENT_OPEN && client->access.is_waiting)
+		read_while_waiting(client);
+	else if (client->state == CLIENT_OPEN)
 		read_input(client);
 	else if (client->state == CLIENT_LINGERING)
 		throw_away_input(client);
@@ -488,31 +567,41 @@ struct client *client_make(struct server *server, const struct listener *listene
 	session_init(&client->session, &server->router, &server->limits);
 	list_init(&client->link);
 	list_init(&client->stalled_link);
+	access_client_init(&client->access);
+	stranger_init(&client->stranger);
 	return client;
 }
 
 static struct unit *ask_unit(const struct client *client)
 {
 	struct credentials credentials = peer_credentials(&client->peer);
+	struct unit *unit;
 
 	if (!credentials_are_known(&credentials))
 		return NULL;
-	return units_ask(&client->server->units, credentials.pid);
+	unit = units_ask(&client->server->units, credentials.pid);
+	if (client->server->access.auth->needs_units)
+		unit_make_sure(unit, credentials_process(client->stream.fd));
+	return unit;
 }
 
 /* The server knows it from now on. */
 static void enter(struct client *client)
 {
 	struct server *server = client->server;
+	struct place place;
 
 	if (!client->unit)
 		client->unit = ask_unit(client);
 	list_append(&server->clients, &client->link);
 	server->status.has_changed = true;
-	if (client->state == CLIENT_OPEN)
-		server->connections++;
-	else
+	if (client->state != CLIENT_OPEN) {
 		server->leaving++;
+		return;
+	}
+	server->connections++;
+	place = place_of(&client->peer);
+	strangers_enter(&server->strangers, &client->stranger, &place, !client->session.is_locked);
 }
 
 void client_listen(struct client *client)
@@ -559,6 +648,7 @@ struct client *client_new(struct server *server, const struct listener *listener
 	client->last_in_ms = server->loop.now_ms;
 	client->ping_due_ms =
 		server->loop.now_ms + (uint64_t)server->options->ping_interval_ms;
+	access_greet(client);
 	enter(client);
 	client_log(client, LOG_LEVEL_DEBUG, LOG_EVENT(EVENT_CLIENT_CREATED),
 		   "Client connection created");

@@ -13,6 +13,8 @@
 #include "os/address.h"
 #include "os/loop.h"
 #include "os/stream.h"
+#include "server/access.h"
+#include "server/strangers.h"
 
 struct server;
 struct listener;
@@ -46,6 +48,8 @@ struct client {
 	uint64_t quiet_until_ms;   /* a complaint was logged not long ago */
 	uint64_t stalled_until_ms; /* not read from until then; 0: not stalled */
 	struct peer peer;
+	struct access_client access;
+	struct stranger stranger;
 	uint32_t drained_before;  /* server.drained_bytes when it was stalled, its low half */
 	uint32_t pings_out;       /* unanswered */
 	uint8_t state;
@@ -79,6 +83,9 @@ void client_flush(struct client *client);
 
 /* What came in meanwhile is dealt with, and reading goes on. */
 void client_resume(struct client *client);
+
+/* Its claim was answered: it goes on, or has to go. */
+void client_answered(struct client *client);
 
 /* Sends INFO. Again only to those who understand that (PROTOCOL 1.3): the caller looks. */
 void client_send_info(struct client *client, bool connect_info);

@@ -98,7 +98,7 @@ static const struct {
 	[FAULT_MAX_SUBSCRIPTIONS] = {EVENT_MAX_SUBSCRIPTIONS, LOG_LEVEL_WARNING},
 	[FAULT_PUBLISH_DENIED] = {EVENT_PERMISSION, LOG_LEVEL_WARNING},
 	[FAULT_REPLY_DENIED] = {EVENT_PERMISSION, LOG_LEVEL_WARNING},
-	[FAULT_QUEUE_DENIED] = {EVENT_PERMISSION, LOG_LEVEL_WARNING},
+	[FAULT_SUBSCRIPTION_DENIED] = {EVENT_PERMISSION, LOG_LEVEL_WARNING},
 	[FAULT_TOKENS_DENIED] = {EVENT_PERMISSION, LOG_LEVEL_WARNING},
 	[FAULT_UNKNOWN_OPERATION] = {EVENT_PROTOCOL_VIOLATION, LOG_LEVEL_WARNING},
 	[FAULT_CONTROL_LINE] = {EVENT_CONTROL_LINE, LOG_LEVEL_WARNING},
@@ -106,6 +106,7 @@ static const struct {
 	[FAULT_CLIENT_PROTOCOL] = {EVENT_PROTOCOL_VERSION, LOG_LEVEL_WARNING},
 	[FAULT_NO_RESPONDERS] = {EVENT_NO_RESPONDERS, LOG_LEVEL_WARNING},
 	[FAULT_AUTHORIZATION] = {EVENT_AUTHENTICATION, LOG_LEVEL_WARNING},
+	[FAULT_AUTHENTICATION_TIMEOUT] = {EVENT_AUTHENTICATION, LOG_LEVEL_WARNING},
 	[FAULT_MAX_CONNECTIONS] = {EVENT_MAX_CONNECTIONS, LOG_LEVEL_WARNING},
 	[FAULT_STALE] = {EVENT_STALE, LOG_LEVEL_INFO},
 	[FAULT_ARGUMENTS] = {EVENT_PROTOCOL_VIOLATION, LOG_LEVEL_WARNING},
@@ -118,6 +119,7 @@ static const struct {
 	[FAULT_READ] = {EVENT_CLIENT_LOST, LOG_LEVEL_DEBUG},
 	[FAULT_WRITE] = {EVENT_CLIENT_LOST, LOG_LEVEL_DEBUG},
 	[FAULT_MEMORY] = {EVENT_OUT_OF_MEMORY, LOG_LEVEL_ERROR},
+	[FAULT_STRANGER] = {EVENT_STRANGER, LOG_LEVEL_WARNING},
 	[FAULT_SHUTDOWN] = {EVENT_CLIENT_DISMISSED, LOG_LEVEL_DEBUG},
 };
 
@@ -128,6 +130,17 @@ static void print_subject(const struct client *client, char subject[SUBJECT_MAX]
 	int length = (int)(about.length < SUBJECT_MAX ? about.length : SUBJECT_MAX);
 
 	snprintf(subject, SUBJECT_MAX, "%.*s", length, about.bytes ? about.bytes : "");
+}
+
+static int quote_about(const struct session *session, struct buf *quoted)
+{
+	int error = writer_quote(quoted, session->about);
+
+	if (error < 0 || session->complaint != FAULT_SUBSCRIPTION_DENIED ||
+	    session->about_queue.length == 0)
+		return error;
+	error = buf_append(quoted, SLICE(" using queue "));
+	return error < 0 ? error : writer_quote(quoted, session->about_queue);
 }
 
 void client_log_complaint(const struct client *client)
@@ -141,7 +154,7 @@ void client_log_complaint(const struct client *client)
 	struct buf quoted = {0};
 
 	print_subject(client, subject);
-	if (client->session.about.bytes && writer_quote(&quoted, client->session.about) == 0)
+	if (client->session.about.bytes && quote_about(&client->session, &quoted) == 0)
 		client_log(client, kinds[fault].level, &fields, "Client error: %.*s%s%.*s%s",
 			   (int)text.length, text.bytes,
 			   text.bytes[text.length - 1] == ' ' ? "" : " ", (int)quoted.length,

@@ -64,6 +64,21 @@ static void save_times(const struct client *client, struct tags_writer *writer)
 				client->deadline_bytes - client->written);
 }
 
+/* Who it is, but nothing that would prove it. */
+static void save_binding(const struct client *client, struct tags_writer *writer)
+{
+	struct access_binding binding = access_binding_of(client);
+
+	if (binding.user.length > 0) {
+		tags_put(writer, CLIENT_TAG_USER, binding.user);
+		tags_put(writer, CLIENT_TAG_ACCOUNT, binding.account);
+		tags_put_number(writer, CLIENT_TAG_STAMP, binding.stamp);
+	}
+	if (*client->access.nonce)
+		tags_put(writer, CLIENT_TAG_NONCE, slice_of(client->access.nonce));
+	tags_put_number(writer, CLIENT_TAG_AUTH_DUE, client->access.due_ms);
+}
+
 int client_save(const struct client *client, struct state_payloads *payloads,
 		struct tags_writer *writer)
 {
@@ -73,6 +88,9 @@ int client_save(const struct client *client, struct state_payloads *payloads,
 
 	flags |= client->has_rtt ? CLIENT_FLAG_HAS_RTT : 0;
 	flags |= client->input_ended ? CLIENT_FLAG_INPUT_ENDED : 0;
+	flags |= client->session.is_locked ? CLIENT_FLAG_LOCKED : 0;
+	flags |= unit_sure_name(client->unit) ? CLIENT_FLAG_UNIT_IS_SURE : 0;
+	flags |= client->session.has_default ? CLIENT_FLAG_HAS_DEFAULT : 0;
 	tags_put_number(writer, CLIENT_TAG_CID, client->cid);
 	save_peer(&client->peer, writer);
 	save_unit(client->unit, writer);
@@ -80,6 +98,7 @@ int client_save(const struct client *client, struct state_payloads *payloads,
 	tags_put_number(writer, CLIENT_TAG_STATE, stage_of(client));
 	tags_put_number(writer, CLIENT_TAG_FLAGS, flags);
 	save_times(client, writer);
+	save_binding(client, writer);
 	if (client->rest)
 		tags_put(writer, CLIENT_TAG_REST,
 			 (struct slice){client->rest->bytes, client->rest->end});
@@ -161,22 +180,53 @@ static void load_times(struct client *client, const struct slice *values)
 }
 
 /* Without one it is asked for. */
-static void load_unit(struct client *client, struct slice name)
+static void load_unit(struct client *client, const struct slice *values)
 {
+	struct slice name = values[CLIENT_TAG_UNIT];
+
 	if (name.length > 0)
 		client->unit = unit_of_name(name);
+	if (tags_number(values[CLIENT_TAG_FLAGS]) & CLIENT_FLAG_UNIT_IS_SURE)
+		unit_trust(client->unit);
+}
+
+/* What this configuration says of who it was. */
+static enum fault load_binding(struct client *client, const struct slice *values)
+{
+	uint64_t flags = tags_number(values[CLIENT_TAG_FLAGS]);
+	struct slice nonce = values[CLIENT_TAG_NONCE];
+	const struct access_binding before = {
+		.user = values[CLIENT_TAG_USER],
+		.account = values[CLIENT_TAG_ACCOUNT],
+		.salt = client->server->handover.salt,
+		.stamp = (uint16_t)tags_number(values[CLIENT_TAG_STAMP]),
+		.has_default = flags & CLIENT_FLAG_HAS_DEFAULT,
+	};
+
+	if (client->state != CLIENT_OPEN)
+		return FAULT_NONE;
+	if (flags & CLIENT_FLAG_LOCKED)
+		session_guard(&client->session);
+	if (nonce.length == NKEY_NONCE)
+		memcpy(client->access.nonce, nonce.bytes, NKEY_NONCE);
+	client->access.due_ms = tags_number(values[CLIENT_TAG_AUTH_DUE]);
+	return access_apply(client, &before);
 }
 
 static const char *load(struct client *client, const struct state_source *source,
-			const struct slice *values)
+			const struct slice *values, enum fault *fault)
 {
 	load_times(client, values);
-	load_unit(client, values[CLIENT_TAG_UNIT]);
+	load_unit(client, values);
 	if (!load_stage(client, tags_number(values[CLIENT_TAG_STATE])))
 		return "their state is not understood";
+	*fault = load_binding(client, values);
 	if (state_load(&client->session, source, values[CLIENT_TAG_SESSION]) &&
-	    load_rest(client, values[CLIENT_TAG_REST]))
+	    load_rest(client, values[CLIENT_TAG_REST])) {
+		if (*fault == FAULT_NONE)
+			*fault = access_permit(client);
 		return NULL;
+	}
 	if (client->session.outbox.overflowed)
 		return "more is waiting for them than max_pending allows";
 	return "their state is damaged, or there is no memory for it";
@@ -187,6 +237,7 @@ bool client_load(struct server *server, int fd, const struct state_source *sourc
 {
 	struct slice values[CLIENT_TAGS] = {0};
 	struct listener *listener = NULL;
+	enum fault fault = FAULT_NONE;
 	struct client *client;
 	struct peer peer;
 
@@ -204,10 +255,12 @@ bool client_load(struct server *server, int fd, const struct state_source *sourc
 		*why = "out of memory";
 		return false;
 	}
-	*why = load(client, source, values);
-	if (*why)
+	*why = load(client, source, values, &fault);
+	if (*why) {
 		client_free(client);
-	else
-		client_go_on(client);
-	return !*why;
+		return false;
+	}
+	client_go_on(client);
+	access_part(client, fault);
+	return true;
 }

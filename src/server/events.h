@@ -23,6 +23,7 @@
 #define EVENT_PERHAPS_UNHEARD     "58956df40c6c4152a062e1c8eb662f17" /* a private network? */
 #define EVENT_CONNECTIONS_LOWERED "631d74cdcc6f40dcb14297371253df18" /* max_connections */
 #define EVENT_CANNOT_ACCEPT       "356a4b1a2a5d420bb26c1ce0a6cd59cc" /* for the moment */
+#define EVENT_TOO_FAST            "811fe6b599c94aa0ad7df163e05c31a7" /* new clients of one address */
 #define EVENT_UNITS_UNKNOWN       "05331579c0c147a39fcd1b864cc026bb" /* of local clients */
 
 /* The hand-over of connections to the next process. */
@@ -50,6 +51,7 @@
 #define EVENT_CONTROL_LINE        "d6994f9ed327496eb17004375131d2df"
 #define EVENT_MAX_PAYLOAD         "aa9b91b8fc774a448f72ce2824262a7e"
 #define EVENT_AUTHENTICATION      "053bff1ff2d54669827766ea39da2b2e"
+#define EVENT_STRANGER            "5f51127086ef43f7bc7da7d6508e9120" /* had not said who it is */
 #define EVENT_MAX_CONNECTIONS     "fab0baf308024e638599e5b9dd493a74"
 #define EVENT_STALE               "18ccc50c97e9482ab2a42bf60219dfd7"
 #define EVENT_SLOW_PENDING        "c5d17dd237824794b0dd573030b866ea"

@@ -119,7 +119,7 @@ static void log_taken(struct server *server, uint64_t started_ms)
 			  "Took over %" PRIu64 " connections and %" PRIu64 " subscriptions of "
 			  "process %" PRIu64 " (version %s) in %" PRIu64 " ms; %" PRIu64
 			  " were lost",
-			  handover->taken, server->router.subscriptions, handover->pid,
+			  handover->taken, accounts_count(server).subscriptions, handover->pid,
 			  handover->program[0] ? handover->program : "unknown",
 			  clock_now_ms() - started_ms, handover->lost);
 }

@@ -63,6 +63,7 @@ struct handover {
 	uint64_t generation;      /* of the parcel that is taken out */
 	uint64_t next_index;      /* of its next record */
 	uint64_t pid;             /* of the process before; 0: not known */
+	uint64_t salt;            /* its access.salt */
 	char program[32];         /* its version */
 	uint64_t taken;           /* connections */
 	uint64_t lost;

@@ -37,6 +37,7 @@ enum server_tag {
 	SERVER_TAG_PID = 6,
 	SERVER_TAG_PROGRAM = 7,      /* its version */
 	SERVER_TAG_LISTENER = 8,     /* fields: listener_tag; any number of times */
+	SERVER_TAG_SALT = 9,         /* of CLIENT_TAG_STAMP */
 };
 
 /* The checksum of the bytes that follow it; payloads are numbered from 1 on. */
@@ -66,9 +67,20 @@ enum client_tag {
 	CLIENT_TAG_REST = 14,    /* input that was read, but not yet dealt with */
 	CLIENT_TAG_SESSION = 15, /* broker/state.h */
 	CLIENT_TAG_UNIT = 16,    /* the peer's, of systemd; missing: not known yet */
+	CLIENT_TAG_USER = 17,    /* auth_user.id; missing: nobody in particular */
+	CLIENT_TAG_ACCOUNT = 18, /* missing: AUTH_GLOBAL_ACCOUNT */
+	CLIENT_TAG_STAMP = 19,   /* auth_stamp(): is the user's secret still the same? */
+	CLIENT_TAG_NONCE = 20,   /* missing: it got none */
+	CLIENT_TAG_AUTH_DUE = 21, /* by then it has said who it is; missing: no limit */
 	CLIENT_TAGS,
 };
 
 enum client_stage { STAGE_OPEN = 0, STAGE_FLUSHING = 1, STAGE_LINGERING = 2 };
 
-enum client_flag { CLIENT_FLAG_HAS_RTT = 1 << 0, CLIENT_FLAG_INPUT_ENDED = 1 << 1 };
+enum client_flag {
+	CLIENT_FLAG_HAS_RTT = 1 << 0,
+	CLIENT_FLAG_INPUT_ENDED = 1 << 1,
+	CLIENT_FLAG_LOCKED = 1 << 2,      /* it has not yet said who it is */
+	CLIENT_FLAG_HAS_DEFAULT = 1 << 3, /* its user needed no credentials */
+	CLIENT_FLAG_UNIT_IS_SURE = 1 << 4,
+};

@@ -123,8 +123,9 @@ static void save_server(struct packer *packer, const struct server *server)
 	tags_put(fields, SERVER_TAG_ID, slice_of(server->id));
 	tags_put_number(fields, SERVER_TAG_STARTED, server->started);
 	tags_put_number(fields, SERVER_TAG_LAST_CID, server->last_cid);
-	tags_put_number(fields, SERVER_TAG_IN_MESSAGES, server->router.in_messages);
-	tags_put_number(fields, SERVER_TAG_OUT_MESSAGES, server->router.out_messages);
+	tags_put_number(fields, SERVER_TAG_IN_MESSAGES, accounts_count(server).in_messages);
+	tags_put_number(fields, SERVER_TAG_OUT_MESSAGES, accounts_count(server).out_messages);
+	tags_put_number(fields, SERVER_TAG_SALT, server->access.salt);
 	tags_put_number(fields, SERVER_TAG_PID, (uint64_t)getpid());
 	tags_put(fields, SERVER_TAG_PROGRAM, SLICE(VERSION));
 }
@@ -172,7 +173,7 @@ static int pack_clients(struct packer *packer, const struct server *server, uint
 	     at = at->next) {
 		struct client *client = container_of(at, struct client, link);
 
-		if (!stream_can_move(&client->stream))
+		if (!stream_can_move(&client->stream) || access_holds_secret(client))
 			continue;
 		error = pack_client(packer, client);
 		in_hand++;

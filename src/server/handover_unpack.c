@@ -212,6 +212,9 @@ static void load_server_field(struct server *server, struct unpacked *unpacked,
 	case SERVER_TAG_OUT_MESSAGES:
 		server->router.out_messages = tags_number(field->value);
 		break;
+	case SERVER_TAG_SALT:
+		server->handover.salt = tags_number(field->value);
+		break;
 	case SERVER_TAG_PID:
 		server->handover.pid = tags_number(field->value);
 		break;

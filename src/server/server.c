@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "os/listener.h"
 #include "os/log.h"
@@ -29,6 +30,8 @@ enum {
 	TRIM_CLIENTS = 64,
 	TRIM_SUBSCRIPTIONS = 2048,
 	LATE_A_TURN = 256,
+	CONNECTION_RATE = 1000, /* if none was given */
+	QUIET_MS = 10000,
 	DESCRIPTORS_KEPT = 16,  /* for listeners, logs, files */
 };
 
@@ -46,9 +49,8 @@ static int make_id(struct server *server)
 	return error;
 }
 
-static int init_info(struct server *server)
+static int print_info(const struct server *server, const struct options *options, struct buf *text)
 {
-	const struct options *options = server->options;
 	struct info info = {
 		.server_id = server->id,
 		.server_name = options->name ? options->name : server->id,
@@ -57,17 +59,22 @@ static int init_info(struct server *server)
 		.max_payload = (uint32_t)options->max_payload,
 	};
 
+	return handshake_info_common(text, &info);
+}
+
+static void take_advertised(struct server *server, const struct options *options)
+{
+	server->advertised_host = NULL;
+	server->advertised_port = 0;
+	server->advertised_text[0] = '\0';
 	if (options->client_advertise &&
 	    address_split(options->client_advertise, server->advertised_text,
 			  &server->advertised_port))
 		server->advertised_host = server->advertised_text;
-	return handshake_info_common(&server->info, &info);
 }
 
-static void init_limits(struct server *server)
+static void take_limits(struct server *server, const struct options *options)
 {
-	const struct options *options = server->options;
-
 	server->max_connections = (uint64_t)options->max_connections;
 	server->limits = (struct limits){
 		.max_payload = (uint32_t)options->max_payload,
@@ -78,8 +85,8 @@ static void init_limits(struct server *server)
 	};
 }
 
-/* As many descriptors as the machine allows, and no more clients than that. */
-static void fit_descriptors(struct server *server)
+/* As many descriptors as the machine allows, and no more clients than that, which may be `told`. */
+static void fit_descriptors(struct server *server, uint64_t told)
 {
 	struct rlimit limit;
 	uint64_t most, kept;
@@ -99,6 +106,8 @@ static void fit_descriptors(struct server *server)
 	if (limit.rlim_cur == RLIM_INFINITY || server->max_connections + kept <= most)
 		return;
 	server->max_connections = most > kept ? most - kept : 1;
+	if (server->max_connections == told)
+		return;
 	log_write(server->log, LOG_LEVEL_INFO,
 		  &(struct log_fields){.event = EVENT_CONNECTIONS_LOWERED,
 				       .count = server->max_connections},
@@ -128,6 +137,7 @@ static void init_lists(struct server *server)
 	list_init(&server->late);
 	list_init(&server->listeners);
 	list_init(&server->gone_listeners);
+	list_init(&server->accounts);
 }
 
 int server_init(struct server *server, const struct options *options, struct log *log,
@@ -151,12 +161,16 @@ int server_init(struct server *server, const struct options *options, struct log
 	upgrade_init(&server->upgrade);
 	server->started = (uint64_t)time(NULL);
 	idle_init(&server->idle);
-	init_limits(server);
+	take_limits(server, options);
+	take_advertised(server, options);
 	pool_init(&server->pool, (size_t)options->max_pending);
 	error = random_fill(seeds, sizeof(seeds));
 	router_init(&server->router, &server->pool, seeds);
+	server->router.now_ms = &server->loop.now_ms;
 	if (options->trace)
 		server->router.trace = &server->trace;
+	if (error == 0)
+		error = access_init(server);
 	if (error == 0)
 		error = loop_init(&server->loop);
 	if (error == 0)
@@ -168,8 +182,8 @@ int server_init(struct server *server, const struct options *options, struct log
 	server->loop.signalled = on_signal;
 	if (error < 0)
 		snprintf(why, 256, "cannot start: %s", strerror(-error));
-	else
-		fit_descriptors(server);
+	else if (error == 0)
+		fit_descriptors(server, 0);
 	return error;
 }
 
@@ -189,22 +203,27 @@ int server_reserve_input(struct server *server, size_t length)
 
 /* Clients. */
 
-int server_info(const struct server *server, const struct listener *listener, uint64_t cid,
-		const struct peer *peer, bool connect_info, struct buf *out)
+int server_info(const struct client *client, bool connect_info, struct buf *out)
 {
+	const struct server *server = client->server;
+	const struct listener *listener = client->listener;
+	const struct auth_user *user = client->session.user;
 	char ip[ADDRESS_TEXT];
-	struct info_client client = {
+	struct info_client info = {
 		.host = server->advertised_host ? server->advertised_host : listener->host,
 		.port = server->advertised_port ? (uint16_t)server->advertised_port
 						: listener->port,
-		.client_id = cid,
-		.client_ip = peer->family == AF_UNIX ? NULL : ip,
+		.client_id = client->cid,
+		.client_ip = client->peer.family == AF_UNIX ? NULL : ip,
 		.lame_duck = server->lame_duck.is_on,
 		.connect_info = connect_info,
+		.account = user ? user->account : NULL,
+		.auth_required = access_is_required(client),
+		.nonce = slice_of(connect_info ? "" : client->access.nonce),
 	};
 
-	peer_ip(peer, ip);
-	return handshake_info(out, buf_slice(&server->info), &client);
+	peer_ip(&client->peer, ip);
+	return handshake_info(out, buf_slice(&server->info), &info);
 }
 
 static struct server *server_of(const struct listener *listener)
@@ -227,18 +246,62 @@ static void log_no_memory(struct listener *listener, const struct peer *peer)
 		  "%s - A client was refused: out of memory", text);
 }
 
+static struct strangers_limits limits_of_strangers(const struct server *server)
+{
+	const struct options *options = server->options;
+
+	return (struct strangers_limits){
+		.max_per_address = (uint64_t)options->max_connections_per_address,
+		.max_per_uid = (uint64_t)options->max_connections_per_uid,
+		.rate = (uint64_t)(options->connection_rate < 0 ? CONNECTION_RATE
+								: options->connection_rate),
+		.spares_here = options->connection_rate < 0,
+		.max_strangers = (uint64_t)options->max_unauthenticated,
+		.max_strangers_per_place = (uint64_t)options->max_unauthenticated_per_address,
+	};
+}
+
+/* Closed before it costs anything; who tries a thousand times a second is told of once. */
+static void turn_away(struct listener *listener, int fd, const struct peer *peer)
+{
+	struct server *server = server_of(listener);
+	char text[ADDRESS_TEXT];
+	struct log_fields fields = {
+		.event = EVENT_TOO_FAST, .peer = text, .listener = listener->text};
+
+	close(fd);
+	if (server->loop.now_ms < server->quiet_until_ms)
+		return;
+	server->quiet_until_ms = server->loop.now_ms + QUIET_MS;
+	peer_text(peer, text);
+	log_write(server->log, LOG_LEVEL_WARNING, &fields,
+		  "%s - New connections are turned away: they come too fast", text);
+}
+
 static void on_accepted(struct listener *listener, int fd, const struct peer *peer)
 {
 	struct server *server = server_of(listener);
-	struct client *client = client_new(server, listener, fd, peer);
+	struct strangers_limits limits = limits_of_strangers(server);
+	struct place place = place_of(peer);
+	enum strangers_answer answer =
+		strangers_ask(&server->strangers, &limits, &place, server->loop.now_ms);
+	struct stranger *excess;
+	struct client *client;
 
+	if (answer == STRANGERS_TOO_FAST) {
+		turn_away(listener, fd, peer);
+		return;
+	}
+	client = client_new(server, listener, fd, peer);
 	if (!client) {
 		log_no_memory(listener, peer);
 		return;
 	}
-	if (server->connections <= server->max_connections)
-		return;
-	client_refuse(client, FAULT_MAX_CONNECTIONS);
+	if (answer == STRANGERS_TOO_MANY || server->connections > server->max_connections)
+		client_refuse(client, FAULT_MAX_CONNECTIONS);
+	excess = strangers_excess(&server->strangers, &limits, &client->stranger);
+	if (excess)
+		client_end(container_of(excess, struct client, stranger), FAULT_STRANGER);
 }
 
 static void on_starved(struct listener *listener, int error)
@@ -371,7 +434,7 @@ static void plan_trim(struct server *server)
 {
 	if (server->trim.place ||
 	    (server->pool.spare_bytes < TRIM_BYTES && server->freed < TRIM_CLIENTS &&
-	     server->router.unsubscribed - server->unsubscribed < TRIM_SUBSCRIPTIONS))
+	     accounts_count(server).unsubscribed - server->unsubscribed < TRIM_SUBSCRIPTIONS))
 		return;
 	pool_watch(&server->pool);
 	(void)loop_set_timer(&server->loop, &server->trim, server->loop.now_ms + TRIM_MS);
@@ -387,7 +450,7 @@ static void end_turn(struct server *server)
 		while ((client = pop_client(&server->pool.dirty)))
 			client_flush(client);
 	} while (server->wakes_stalled || !list_is_empty(&server->pool.hot));
-	router_rest(&server->router);
+	accounts_rest(server);
 	free_dead(server);
 	plan_trim(server);
 	status_plan(server);
@@ -412,11 +475,11 @@ static void on_trim(struct timer *timer)
 	struct server *server = container_of(timer, struct server, trim);
 
 	renew_input(server);
-	router_trim(&server->router);
+	accounts_trim(server);
 	pool_trim(&server->pool);
 	memory_give_back();
 	server->freed = 0;
-	server->unsubscribed = server->router.unsubscribed;
+	server->unsubscribed = accounts_count(server).unsubscribed;
 }
 
 /* Starting and stopping. */
@@ -438,10 +501,9 @@ static void log_identity(const struct server *server)
 
 int server_start(struct server *server)
 {
-	int error = init_info(server);
+	int error = print_info(server, server->options, &server->info);
 
 	log_identity(server);
-
 	for (struct list *at = server->listeners.next; at != &server->listeners && error == 0;
 	     at = at->next)
 		error = listener_arm(container_of(at, struct listener, link));
@@ -453,6 +515,46 @@ int server_start(struct server *server)
 	idle_plan(server);
 	log_write(server->log, LOG_LEVEL_INFO, LOG_EVENT(EVENT_READY), "Server is ready");
 	return 0;
+}
+
+/* Those who came last go. */
+static void close_surplus(struct server *server)
+{
+	struct list *at = server->clients.previous;
+
+	while (at != &server->clients && server->connections > server->max_connections) {
+		struct client *client = container_of(at, struct client, link);
+
+		at = at->previous;
+		if (client->state == CLIENT_OPEN)
+			client_refuse(client, FAULT_MAX_CONNECTIONS);
+	}
+}
+
+int server_print_info(const struct server *server, const struct options *options, struct buf *info)
+{
+	int error = print_info(server, options, info);
+
+	if (error < 0)
+		buf_fini(info);
+	return error;
+}
+
+void server_take_options(struct server *server, const struct options *options, struct buf *info)
+{
+	uint64_t connections = server->max_connections;
+
+	buf_fini(&server->info);
+	server->info = *info;
+	*info = (struct buf){0};
+	server->options = options;
+	take_limits(server, options);
+	take_advertised(server, options);
+	pool_limit(&server->pool, (size_t)options->max_pending);
+	accounts_trace(server, options->trace ? &server->trace : NULL);
+	fit_descriptors(server, connections);
+	close_surplus(server);
+	idle_begin_anew(server);
 }
 
 void server_close_listeners(struct server *server)
@@ -574,6 +676,7 @@ void server_fini(struct server *server)
 		free(listener);
 	}
 	units_fini(&server->units);
+	access_fini(server);
 	router_fini(&server->router);
 	pool_fini(&server->pool);
 	buf_fini(&server->info);

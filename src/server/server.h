@@ -13,15 +13,20 @@
 #include "os/address.h"
 #include "os/loop.h"
 #include "os/units.h"
+#include "server/access.h"
+#include "server/accounts.h"
 #include "server/handover.h"
 #include "server/idle.h"
 #include "server/lame_duck.h"
 #include "server/options.h"
 #include "server/status.h"
+#include "server/strangers.h"
 #include "server/upgrade.h"
 
+struct client;
 struct log;
 struct listener;
+struct settings;
 
 enum {
 	SERVER_READ_BYTES = 262144,
@@ -30,10 +35,15 @@ enum {
 
 struct server {
 	const struct options *options;
+	struct settings *reloaded; /* where they are, after a reload; else NULL. Outlives the log */
 	struct log *log;
 	struct loop loop;
 	struct pool pool;
-	struct router router;
+	struct router router;  /* of AUTH_GLOBAL_ACCOUNT */
+	struct list accounts;  /* the others */
+	struct access access;
+	struct strangers strangers;
+	uint64_t quiet_until_ms; /* somebody was too fast, which was told not long ago */
 	struct limits limits;
 	struct trace trace;
 	struct list clients;
@@ -74,7 +84,7 @@ struct server {
 	size_t input_capacity;
 };
 
-/* 0, or -errno with `why`. The options and the log must outlive the server. */
+/* 0, or else `why`. The options and the log must outlive the server. */
 int server_init(struct server *server, const struct options *options, struct log *log,
 		char why[256]);
 void server_fini(struct server *server);
@@ -100,14 +110,20 @@ void server_stop(struct server *server);
 /* It is replaced by the program on disk when this turn ends. */
 void server_replace(struct server *server);
 
+/* What INFO would tell with these options. 0, or -ENOMEM and `info` is empty. */
+int server_print_info(const struct server *server, const struct options *options,
+		      struct buf *info);
+
+/* Other options, which must outlive it, and what INFO tells with them. */
+void server_take_options(struct server *server, const struct options *options, struct buf *info);
+
 /* Nobody more is let in. */
 void server_close_listeners(struct server *server);
 
 /* For clients. */
 
-/* The INFO for this client's place, appended. 0 or -ENOMEM. */
-int server_info(const struct server *server, const struct listener *listener, uint64_t cid,
-		const struct peer *peer, bool connect_info, struct buf *out);
+/* The INFO for this client, appended. 0 or -ENOMEM. */
+int server_info(const struct client *client, bool connect_info, struct buf *out);
 
 /* Flushes those outboxes that should not wait. */
 void server_flush_hot(struct server *server);

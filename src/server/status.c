@@ -12,7 +12,9 @@ enum { STATUS_MS = 5000 };
 
 static uint64_t count_messages(const struct server *server)
 {
-	return server->router.in_messages + server->router.out_messages;
+	struct counts counts = accounts_count(server);
+
+	return counts.in_messages + counts.out_messages;
 }
 
 static void print_status(const struct server *server, char text[STATUS_TEXT])
@@ -22,7 +24,7 @@ static void print_status(const struct server *server, char text[STATUS_TEXT])
 
 	snprintf(text, STATUS_TEXT, "%" PRIu64 " clients, %" PRIu64 " subscriptions, %" PRIu64
 				    " messages/s%s", server->connections,
-		 server->router.subscriptions, passed_ms ? since * 1000 / passed_ms : 0,
+		 accounts_count(server).subscriptions, passed_ms ? since * 1000 / passed_ms : 0,
 		 server->lame_duck.is_on ? ", lame duck mode" : "");
 }
 

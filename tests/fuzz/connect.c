@@ -31,7 +31,7 @@ static void check_text(const char *text)
 static int read_one(struct slice json, struct connect *connect)
 {
 	int object = handshake_is_object(json);
-	enum fault fault = handshake_read_connect(json, connect);
+	enum fault fault = handshake_read_connect(json, connect, NULL);
 	char *shown = handshake_redact(json);
 
 	require(shown != NULL, "there is always something to show");

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """
-honest.py PORT FILE: a publisher and a subscriber who do nothing wrong, to be run beside others who do.
+honest.py PORT FILE [FIELDS]: a publisher and a subscriber who do nothing wrong, to be run beside others who do.
+FIELDS are further ones of their CONNECTs.
 
 Every 5 ms a message is published, with its number and the time. FILE gets the line "up" when that begins.
 SIGTERM ends it; when the last message has arrived, FILE gets "COUNT WORST P99": how many there were, how many
@@ -21,11 +22,11 @@ LIMIT_S = 30
 class Connection:
     """Messages out of a socket; what cannot be written at once is kept."""
 
-    def __init__(self, port, hello):
+    def __init__(self, port, hello, fields):
         self.socket = socket.create_connection(("127.0.0.1", port), LIMIT_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.input = b""
-        self.output = b'CONNECT {"verbose":false,"pedantic":false}\r\n' + hello + b"PING\r\n"
+        self.output = b'CONNECT {"verbose":false,"pedantic":false%s}\r\n' % fields + hello + b"PING\r\n"
         self.flush()
         while b"PONG\r\n" not in self.input:
             self.read()
@@ -74,10 +75,11 @@ class Connection:
 
 def main():
     port, path = int(sys.argv[1]), sys.argv[2]
+    fields = b"".join(b"," + argument.encode() for argument in sys.argv[3:])
     ended = []
     signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
-    subscriber = Connection(port, b"SUB honest 1\r\n")
-    publisher = Connection(port, b"")
+    subscriber = Connection(port, b"SUB honest 1\r\n", fields)
+    publisher = Connection(port, b"", fields)
     both = [subscriber, publisher]
     sent = heard = 0
     times_s = []

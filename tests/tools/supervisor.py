@@ -25,6 +25,7 @@ It reads commands from standard input, one a line, and answers each with one lin
     env NAME=VALUE      in the environment of the next start only
     peek NAME           the records in the parcel stored under NAME: how many, and DATA:FDS:STATE of each, which
                         are the bytes of data, the descriptors, and the bytes in the one that is a memfd (or -)
+    find NAME TEXT      in how many places TEXT stands in what `peek` counts, and in how many bytes it was looked for
     damage NAME HOW...  takes the records out, changes them, and stores them again in a parcel of its own:
         drop N | double N | swap N M           whole records, counted from 0
         flip N WHAT BYTE [BIT]                 this bit of a byte, or all of them, of its data, its state (its first
@@ -245,6 +246,11 @@ class Record:
     def __str__(self):
         memfds = [fd for fd in self.fds if is_memfd(fd)]
         return f"{len(self.data)}:{len(self.fds)}:{os.fstat(memfds[0]).st_size if memfds else '-'}"
+
+
+def read_memfd(fd):
+    size = os.fstat(fd).st_size
+    return os.pread(fd, size, 0)
 
 
 def take_records(fd):
@@ -506,6 +512,14 @@ def peek(service, name):
     return answer
 
 
+def find(service, name, text):
+    records = parked_records(service, name)
+    contents = [record.data for record in records]
+    contents += [read_memfd(fd) for record in records for fd in record.fds if is_memfd(fd)]
+    service.store.replace(name, new_parcel(records))
+    return f"{sum(content.count(text.encode()) for content in contents)} {sum(map(len, contents))}"
+
+
 def damage_stored(service, name, how, *arguments):
     records = parked_records(service, name)
     try:
@@ -537,6 +551,7 @@ COMMANDS = {
     "limit": set_limit,
     "env": set_environment,
     "peek": peek,
+    "find": find,
     "damage": damage_stored,
     "aside": lambda service, name: service.store.set_aside(name),
     "back": lambda service, name: service.store.put_back(name),

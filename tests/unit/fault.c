@@ -18,7 +18,7 @@ static const struct row {
 	/* The subject follows, in quotes of its own. */
 	{FAULT_PUBLISH_DENIED, "Permissions Violation for Publish to ", false},
 	{FAULT_REPLY_DENIED, "Permissions Violation for Publish with Reply of ", false},
-	{FAULT_QUEUE_DENIED, "Permissions Violation for Subscription to ", false},
+	{FAULT_SUBSCRIPTION_DENIED, "Permissions Violation for Subscription to ", false},
 	{FAULT_TOKENS_DENIED, "Permissions Violation for Subscription to ", false},
 	{FAULT_UNKNOWN_OPERATION, "Unknown Protocol Operation", true},
 	{FAULT_CONTROL_LINE, "maximum control line exceeded", true},
@@ -26,6 +26,7 @@ static const struct row {
 	{FAULT_CLIENT_PROTOCOL, "invalid client protocol", true},
 	{FAULT_NO_RESPONDERS, "no responders requires headers support", true},
 	{FAULT_AUTHORIZATION, "Authorization Violation", true},
+	{FAULT_AUTHENTICATION_TIMEOUT, "Authentication Timeout", true},
 	{FAULT_MAX_CONNECTIONS, "maximum connections exceeded", true},
 	{FAULT_STALE, "Stale Connection", true},
 	{FAULT_ARGUMENTS, "", true},
@@ -38,6 +39,7 @@ static const struct row {
 	{FAULT_READ, "", true},
 	{FAULT_WRITE, "", true},
 	{FAULT_MEMORY, "", true},
+	{FAULT_STRANGER, "", true},
 	{FAULT_SHUTDOWN, "", true},
 };
 

@@ -25,7 +25,7 @@ static char *copy_alone(struct slice text)
 static enum fault read_connect(struct slice json, struct connect *connect)
 {
 	char *alone = copy_alone(json);
-	enum fault fault = handshake_read_connect((struct slice){alone, json.length}, connect);
+	enum fault fault = handshake_read_connect((struct slice){alone, json.length}, connect, NULL);
 
 	free(alone);
 	return fault;

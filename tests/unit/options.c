@@ -441,16 +441,11 @@ static void a_name_of_any_length_may_be_unknown(void)
 
 static void what_nats_server_has_and_minats_has_not_is_named(void)
 {
-	CHECK_REFUSALS({{"-c", "x.conf"}, {"option -c:", "minats has no configuration file"}},
-		       {{"--config=x"}, {"option --config:", "no configuration file"}},
-		       {{"-t"}, {"option -t:", "no configuration file"}},
+	CHECK_REFUSALS(
 		       {{"-m", "8222"}, {"option -m:", "no monitoring"}},
 		       {{"--http_port=8222"}, {"option --http_port:", "no monitoring"}},
 		       {{"-ms", "8222"}, {"option -ms:", "no monitoring"}},
 		       {{"--https_port", "1"}, {"option --https_port:", "no monitoring"}},
-		       {{"--user", "u"}, {"option --user:", "no authentication"}},
-		       {{"--pass", "p"}, {"option --pass:", "no authentication"}},
-		       {{"--auth", "t"}, {"option --auth:", "no authentication"}},
 		       {{"--tls"}, {"option --tls:", "no TLS"}},
 		       {{"--tlsverify"}, {"option --tlsverify:", "no TLS"}},
 		       {{"--tlscert", "f"}, {"option --tlscert:", "no TLS"}},
@@ -638,7 +633,7 @@ static void help_names_every_option_and_none_that_is_missing(void)
 {
 	static const char *const there[] = {
 		"-a, --addr, --net HOST", "-p, --port PORT", "--listen WHERE", "--inetd",
-		"-n, --name, --server_name NAME", "--client_advertise", "-P, --pid FILE",
+		"-c, --config FILE", "-t ", "-n, --name, --server_name NAME", "--client_advertise", "-P, --pid FILE",
 		"--ports_file_dir DIR", "-l, --log FILE", "-s, --syslog", "-T, --logtime",
 		"--logtime_utc", "-D, --debug", "-V, --trace", "--VV", "--DV, --DVV",
 		"--max_traced_msg_len BYTES", "--max_payload BYTES", "--max_control_line BYTES",
@@ -646,11 +641,12 @@ static void help_names_every_option_and_none_that_is_missing(void)
 		"--max_subscription_tokens, --max_sub_tokens N", "--max_pending BYTES",
 		"--write_deadline TIME", "--ping_interval TIME", "--ping_max N",
 		"--lame_duck_duration TIME", "--lame_duck_grace_period TIME",
-		"--exit-idle-time TIME", "--no_header_support",
+		"--exit-idle-time TIME", "--no_header_support", "--user NAME",
+		"--pass PASSWORD", "--auth TOKEN",
 		"--signal COMMAND[=PID]", "-v, --version", "-h, --help",
 	};
-	static const char *const missing[] = {"--config", "--http_port", "--tls", "--jetstream",
-					      "--cluster", "--profile", "--user"};
+	static const char *const missing[] = {"--http_port", "--tls", "--jetstream", "--cluster",
+					      "--profile"};
 	char *help = catch_help();
 
 	for (size_t at = 0; at < COUNT(there); at++)
@@ -663,7 +659,54 @@ static void help_names_every_option_and_none_that_is_missing(void)
 	free(help);
 }
 
+static void a_configuration_file_is_named(void)
+{
+	struct options options;
+
+	CHECK_READ(&options, "-c", "x.conf");
+	check_same("config", options.config, "x.conf");
+	CHECK_READ(&options, "--config=-/y", "-t");
+	check_same("config", options.config, "-/y");
+	CHECK_NUMBER(options.action, OPTIONS_CHECK);
+	/* The file may yet say otherwise. */
+	CHECK_READ(&options, "--max_payload", "128MB", "-c", "x");
+	CHECK_REFUSALS({{"-t"}, {"must specify [-c, --config]"}}, {{"-c"}, {"option -c"}},
+		       {{"--config", ""}, {"option --config"}});
+}
+
+static void users_of_the_command_line_are_whole(void)
+{
+	CHECK_REFUSALS({{"--user", "u"}, {"option --user:", "together"}},
+		       {{"--pass", "p"}, {"option --pass:", "together"}},
+		       {{"--user=u", "--pass=p", "--auth=t"}, {"option --auth:", "alone"}},
+		       {{"--auth="}, {"option --auth:", "empty"}});
+}
+
+/* The place where the kernel looks is overwritten; the word itself is as before. */
+static void secrets_are_hidden_wherever_they_stand(void)
+{
+	char name[] = "minats", pass[] = "--pass=sesame", user[] = "--user", joe[] = "--auth";
+	char token[] = "-auth", value[] = "open", debug[] = "-D";
+	char *argv[] = {name, user, joe, pass, debug, token, value, NULL};
+	char *before[7];
+
+	memcpy(before, argv, sizeof(before));
+	options_hide_secrets(7, argv);
+	CHECK_TEXT(slice_of(argv[3]), "--pass=sesame");
+	CHECK_TEXT(slice_of(argv[6]), "open");
+	CHECK_TEXT(slice_of(before[3]), "--pass=");
+	CHECK(memcmp(before[3] + 7, "\0\0\0\0\0\0", 6) == 0);
+	CHECK(memcmp(before[6], "\0\0\0\0", 4) == 0);
+	/* The user is no secret, whatever he is called. */
+	CHECK(argv[2] == before[2] && argv[5] == before[5] && argv[4] == before[4]);
+	free(argv[3]);
+	free(argv[6]);
+}
+
 static const struct test_case cases[] = {
+	TEST_CASE(a_configuration_file_is_named),
+	TEST_CASE(users_of_the_command_line_are_whole),
+	TEST_CASE(secrets_are_hidden_wherever_they_stand),
 	TEST_CASE(without_options_there_are_defaults),
 	TEST_CASE(every_name_has_one_dash_or_two),
 	TEST_CASE(upper_and_lower_case_are_different_names),

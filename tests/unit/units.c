@@ -7,7 +7,9 @@
 
 #include <errno.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-id128.h>
 #include <unistd.h>
@@ -242,6 +244,93 @@ static void a_name_comes_later(void)
 	end();
 }
 
+static unsigned answers;
+
+static void count_answer(struct units *units)
+{
+	(void)units;
+	answers++;
+}
+
+/* The other end of a socket to this process. */
+static int our_process(void)
+{
+	int ends[2];
+	int process;
+
+	CHECK_NUMBER(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	process = credentials_process(ends[0]);
+	close(ends[0]);
+	close(ends[1]);
+	return process;
+}
+
+/* Of a process that has ended: its pid may be another one's. */
+static int ended_process(void)
+{
+	int ends[2];
+	char byte;
+	int process;
+	pid_t pid;
+
+	CHECK_NUMBER(pipe(ends), 0);
+	pid = fork();
+	if (pid == 0) {
+		(void)!read(ends[0], &byte, 1);
+		_exit(0);
+	}
+	process = (int)syscall(SYS_pidfd_open, pid, 0);
+	CHECK_NUMBER(write(ends[1], "", 1), 1);
+	close(ends[0]);
+	close(ends[1]);
+	CHECK_NUMBER(waitpid(pid, NULL, 0), pid);
+	return process;
+}
+
+static void a_name_is_sure_if_the_process_lives(void)
+{
+	int process = our_process();
+	struct unit *sure, *ended, *unsure, *before;
+
+	if (process < 0) {
+		printf("# this kernel does not tell\n");
+		return;
+	}
+	begin();
+	bus_open();
+	answers = 0;
+	our.units.answered = count_answer;
+	sure = units_ask(&our.units, 1);
+	unit_make_sure(sure, process);
+	ended = units_ask(&our.units, 2);
+	unit_make_sure(ended, ended_process());
+	unsure = units_ask(&our.units, 3);
+	unit_make_sure(unsure, -1);
+	CHECK(unit_is_pending(sure) && !unit_sure_name(sure));
+	SETTLE(!unit_is_pending(sure) && !unit_is_pending(ended) && !unit_is_pending(unsure));
+	CHECK_NUMBER(answers, 3);
+	CHECK(unit_sure_name(sure) && strcmp(unit_sure_name(sure), "of-1.service") == 0);
+	CHECK(unit_name(ended) && !unit_sure_name(ended));
+	CHECK(unit_name(unsure) && !unit_sure_name(unsure));
+	/* Too late. */
+	unit_make_sure(unsure, our_process());
+	CHECK(!unit_sure_name(unsure));
+	before = unit_of_name(SLICE("a.service"));
+	CHECK(!unit_sure_name(before) && !unit_is_pending(before));
+	unit_trust(before);
+	CHECK(unit_sure_name(before) && !unit_sure_name(NULL) && !unit_is_pending(NULL));
+	unit_free(sure);
+	unit_free(ended);
+	unit_free(unsure);
+	unit_free(before);
+	/* Without an answer it is not pending for ever either. */
+	bus_close();
+	unsure = units_ask(&our.units, 4);
+	SETTLE(!unit_is_pending(unsure));
+	unit_free(unsure);
+	end();
+}
+
 static void a_name_may_be_known_from_before(void)
 {
 	struct unit *unit = unit_of_name((struct slice){"of-1.service, and more", 12});
@@ -457,6 +546,7 @@ static void a_bus_that_says_nothing_is_waited_for_asleep(void)
 static const struct test_case cases[] = {
 	TEST_CASE(without_a_question_the_bus_is_not_opened),
 	TEST_CASE(a_name_comes_later),
+	TEST_CASE(a_name_is_sure_if_the_process_lives),
 	TEST_CASE(a_name_may_be_known_from_before),
 	TEST_CASE(who_has_no_pid_is_not_asked_for),
 	TEST_CASE(only_some_questions_are_under_way),
