@@ -4,6 +4,7 @@
 CC ?= cc
 CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
 DESTDIR ?=
 BUILD ?= build
 # systemd | none: who hands over sockets and watches; "none" needs no libsystemd at all.
@@ -35,26 +36,30 @@ LOG_systemd = log_journal
 LOG_none = log_journal_none
 
 # The house, floor by floor; src/main.c has the map.
-BASE = buf map tags
+BASE = buf map slab tags
 PROTO = fault handshake nkey parser subject utf8 writer
-BROKER = auth outbox pool router session state sub trie
+BROKER = auth guard outbox permit pool router session state sub trie
 OS = accept_$(ACCEPT) address clock closer credentials_$(CREDENTIALS) crypto file hasher listener log log_lines \
 	$(LOG_$(SUPERVISOR)) loop memory_$(MEMORY) parcel_$(PARCEL) poller_$(POLLER) process_$(PROCESS) random secret signals \
 	stream_plain supervisor_$(SUPERVISOR) trial units_$(SUPERVISOR)
-SERVER = access accounts client client_log client_state files handover handover_pack handover_unpack idle \
-	lame_duck options place reload sandbox server sockets status strangers turnstile upgrade verdict
+SERVER = access accounts client client_log client_state config config_auth config_block \
+	config_file config_options config_parse config_permit files handover handover_pack handover_unpack idle lame_duck logging options \
+	place reload sandbox server settings sockets status strangers turnstile upgrade verdict
 SOURCES = src/main.c $(BASE:%=src/base/%.c) $(PROTO:%=src/proto/%.c) \
 	$(BROKER:%=src/broker/%.c) $(OS:%=src/os/%.c) $(SERVER:%=src/server/%.c)
 OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 
 # A unit test, and the modules it needs: all that its module depends on.
-UNITS = buf map tags subject utf8 nkey crypto auth turnstile strangers fault parser writer handshake pool outbox trie router session \
-	state loop address options log verdict status $(UNITS_$(SUPERVISOR)) \
+UNITS = buf map slab tags subject utf8 nkey crypto auth turnstile strangers fault parser writer \
+	handshake pool outbox trie router permit guard session state loop address options config \
+	log verdict status \
+	$(UNITS_$(SUPERVISOR)) \
 	$(UNITS_$(PARCEL))
 UNITS_linux = handover access
 UNITS_systemd = units
 UNIT_buf = base/buf
 UNIT_map = base/map
+UNIT_slab = base/slab
 UNIT_tags = base/tags base/buf
 UNIT_subject = proto/subject
 UNIT_utf8 = proto/utf8
@@ -69,14 +74,18 @@ UNIT_writer = proto/writer proto/utf8 base/buf
 UNIT_handshake = proto/handshake proto/utf8 base/buf
 UNIT_pool = broker/pool
 UNIT_outbox = broker/outbox broker/pool
-UNIT_trie = broker/trie broker/sub proto/subject base/map
-UNIT_router = broker/router broker/outbox broker/pool $(UNIT_trie) $(UNIT_writer)
+UNIT_trie = broker/trie broker/sub proto/subject base/map base/slab
+UNIT_permit = broker/permit proto/subject
+UNIT_router = broker/router broker/outbox broker/pool broker/guard broker/permit $(UNIT_trie) \
+	$(UNIT_writer)
+UNIT_guard = $(UNIT_router)
 PURE = broker/session $(UNIT_router) proto/handshake proto/parser proto/fault
 UNIT_session = $(PURE) broker/state base/tags
 UNIT_state = $(UNIT_session)
 UNIT_loop = os/loop os/poller_$(POLLER) os/clock
 UNIT_address = os/address os/credentials_$(CREDENTIALS)
 UNIT_options = server/options os/address os/secret base/buf proto/utf8 $(UNIT_auth)
+UNIT_config = server/config server/config_parse base/buf
 UNIT_log = os/log os/log_lines os/clock
 # The whole broker, with a clock of the test's own.
 UNIT_handover = $(filter-out main os/clock,$(SOURCES:src/%.c=%))
@@ -95,10 +104,14 @@ UNIT_DIR_systemd = $(shell $(PKG_CONFIG) --variable=systemdsystemunitdir systemd
 SYSTEM_UNIT_DIR ?= $(or $(UNIT_DIR_systemd),/lib/systemd/system)
 SYSUSERS_DIR_systemd = $(shell $(PKG_CONFIG) --variable=sysusersdir systemd)
 SYSUSERS_DIR ?= $(or $(SYSUSERS_DIR_systemd),/usr/lib/sysusers.d)
+TMPFILES_DIR_systemd = $(shell $(PKG_CONFIG) --variable=tmpfilesdir systemd)
+TMPFILES_DIR ?= $(or $(TMPFILES_DIR_systemd),/usr/lib/tmpfiles.d)
 CATALOG_DIR_systemd = $(shell $(PKG_CONFIG) --variable=catalogdir systemd)
 CATALOG_DIR ?= $(or $(CATALOG_DIR_systemd),/usr/lib/systemd/catalog)
 BINDIR = $(PREFIX)/bin
+MAN5DIR = $(PREFIX)/share/man/man5
 MAN8DIR = $(PREFIX)/share/man/man8
+CONFDIR = $(SYSCONFDIR)/minats
 
 all: $(BUILD)/minats
 
@@ -130,10 +143,12 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 $(BUILD)/tests/bench/path: $(UNIT_session:%=$(BUILD)/src/%.o)
 
 # Fuzzers, by clang's libFuzzer; the corpus is in tests/fuzz/corpus.
-FUZZERS = parser connect nkey trie broker state
+FUZZERS = parser connect config nkey permit trie broker state
 FUZZ_parser = $(UNIT_parser) proto/fault
 FUZZ_connect = $(UNIT_handshake)
+FUZZ_config = $(UNIT_config)
 FUZZ_nkey = $(UNIT_nkey)
+FUZZ_permit = $(UNIT_permit)
 FUZZ_trie = $(UNIT_trie)
 FUZZ_broker = $(UNIT_session)
 FUZZ_state = $(UNIT_state)
@@ -209,25 +224,37 @@ bench: all $(BUILD)/tests/bench/load $(BUILD)/tests/bench/relay
 	tests/bench/run
 
 lint:
-	mandoc -Tlint -Wwarning man/minats.8
+	mandoc -Tlint -Wwarning man/minats.8 man/minats.conf.5
 	shellcheck -x packaging/bootstrap .ci/run tests/run tests/clients/install tests/*.sh \
 		tests/*.bash tests/*/*.bash packaging/debian/tests/socket packaging/arch/PKGBUILD
 
 install: all
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MAN8DIR)
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MAN8DIR) $(DESTDIR)$(MAN5DIR) $(DESTDIR)$(CONFDIR)
 	install -m755 $(BUILD)/minats $(DESTDIR)$(BINDIR)/minats
 	install -m644 man/minats.8 $(DESTDIR)$(MAN8DIR)/minats.8
+	install -m644 man/minats.conf.5 $(DESTDIR)$(MAN5DIR)/minats.conf.5
+	[ -e $(DESTDIR)$(CONFDIR)/minats.conf ] || \
+		install -m644 systemd/minats.conf.example $(DESTDIR)$(CONFDIR)/minats.conf
 ifeq ($(SUPERVISOR),systemd)
-	install -d $(DESTDIR)$(SYSTEM_UNIT_DIR) $(DESTDIR)$(SYSUSERS_DIR) $(DESTDIR)$(CATALOG_DIR)
+	install -d $(DESTDIR)$(SYSTEM_UNIT_DIR) $(DESTDIR)$(SYSUSERS_DIR) \
+		$(DESTDIR)$(TMPFILES_DIR) $(DESTDIR)$(CATALOG_DIR)
 	install -m644 systemd/minats.socket $(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.socket
-	sed 's|@BINDIR@|$(BINDIR)|' systemd/minats.service.in > $(BUILD)/minats.service
+	sed 's|@BINDIR@|$(BINDIR)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' systemd/minats.service.in > $(BUILD)/minats.service
 	install -m644 $(BUILD)/minats.service $(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.service
 	install -m644 systemd/minats.sysusers $(DESTDIR)$(SYSUSERS_DIR)/minats.conf
+	sed 's|/etc|$(SYSCONFDIR)|' systemd/minats.tmpfiles > $(BUILD)/minats.tmpfiles
+	install -m644 $(BUILD)/minats.tmpfiles $(DESTDIR)$(TMPFILES_DIR)/minats.conf
 	install -m644 systemd/minats.catalog $(DESTDIR)$(CATALOG_DIR)/minats.catalog
 endif
 
+# A configuration that somebody has changed stays.
 uninstall:
+	! cmp -s systemd/minats.conf.example $(DESTDIR)$(CONFDIR)/minats.conf || \
+		rm -f $(DESTDIR)$(CONFDIR)/minats.conf
+	rmdir $(DESTDIR)$(CONFDIR) 2>/dev/null || true
 	rm -f $(DESTDIR)$(BINDIR)/minats $(DESTDIR)$(MAN8DIR)/minats.8 \
+		$(DESTDIR)$(MAN5DIR)/minats.conf.5 \
+		$(DESTDIR)$(TMPFILES_DIR)/minats.conf \
 		$(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.socket \
 		$(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.service \
 		$(DESTDIR)$(SYSUSERS_DIR)/minats.conf \

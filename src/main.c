@@ -2,15 +2,16 @@
 /*
  * minats, a NATS message broker. The map of the house:
  *
- *   main.c    options → log → sockets → server
+ *   main.c    settings → log → sockets → server
  *   server/   a client is a connected socket; the server owns the loop, the router and the clients.
- *             access, turnstile, accounts: who comes in, and where to; options, sockets,
- *             sandbox, files: how it begins; status, events, client_log: what it
- *             tells; reload, verdict; lame_duck, idle: how it ends; handover, client_state,
+ *             settings are options over a config: config_file, config_parse, config_options.
+ *             access, turnstile, accounts: who comes in, and where to; sockets, sandbox, files: how
+ *             it begins; status, events, logging, client_log: what it tells; reload, verdict;
+ *             lame_duck, idle: how it ends; handover, client_state,
  *             upgrade: how another process goes on with its clients
  *   broker/   a session is one client's conversation; router, trie, sub and outbox carry a message
  *             from its publisher to its receivers, in a pool's memory; auth decides who may
- *             speak; state saves a session. No sockets here
+ *             speak, permit of what; state saves a session. No sockets here
  *   proto/    the wire: parser, writer, handshake, nkey, subject, utf8, fault. No sockets here either
  *   os/       loop and poller, stream, listener and accept, address, credentials, supervisor and
  *             units, log, signals, parcel, trial, closer, file, clock, random, memory, crypto,
@@ -36,10 +37,13 @@
 #include "os/listener.h"
 #include "os/log.h"
 #include "os/signals.h"
+#include "server/access.h"
 #include "server/events.h"
+#include "server/config_file.h"
 #include "server/files.h"
-#include "server/options.h"
+#include "server/logging.h"
 #include "server/server.h"
+#include "server/settings.h"
 #include "server/sockets.h"
 #include "server/verdict.h"
 #include "server/version.h"
@@ -75,8 +79,8 @@ static int complain(const char *why)
 
 	if (log)
 		fail(log, why);
-	else if (!is_socket)
-		fprintf(stderr, "minats: %s\n", why);
+	for (; !is_socket && !log && *why; why += strcspn(why, "\n"), why += *why == '\n')
+		fprintf(stderr, "minats: %.*s\n", (int)strcspn(why, "\n"), why);
 	log_free(log);
 	return EXIT_FAILURE;
 }
@@ -112,28 +116,10 @@ static int send_signal(const char *argument)
 	return code;
 }
 
-/* Where inetd started us there is no standard error to write to. */
-static enum log_target find_target(const struct options *options)
-{
-	if (options->log_file)
-		return LOG_TARGET_FILE;
-	if (options->syslog || options->inetd)
-		return LOG_TARGET_SYSLOG;
-	return log_stderr_is_journal() ? LOG_TARGET_JOURNAL : LOG_TARGET_STDERR;
-}
-
 static struct log *start_log(const struct options *options)
 {
-	struct log_options log_options = {
-		.target = find_target(options),
-		.file = options->log_file,
-		.debug = options->debug,
-		.trace = options->trace,
-		.without_time = !options->logtime,
-		.utc = options->logtime_utc,
-	};
 	char why[256];
-	struct log *log = log_new(&log_options, why);
+	struct log *log = logging_new(options, why);
 
 	if (!log)
 		complain(why);
@@ -145,7 +131,7 @@ static int serve(struct server *server)
 	char why[SOCKETS_WHY];
 	int error;
 
-	if (sockets_open(server, why) || files_write(server, why))
+	if (sockets_open(server, why) || files_write(server, server->options, why))
 		return fail(server->log, why);
 	handover_finish(server);
 	error = log_start(server->log);
@@ -153,7 +139,7 @@ static int serve(struct server *server)
 		error = server_start(server);
 	if (error == 0)
 		error = server_run(server);
-	files_remove(server);
+	files_remove(server->options);
 	if (error == 0)
 		return EXIT_SUCCESS;
 	snprintf(why, sizeof(why), "the event loop failed: %s", strerror(-error));
@@ -167,8 +153,19 @@ _Noreturn static void leave(struct log *log, int code)
 	_exit(code);
 }
 
-static int run(const struct options *options)
+/* Its users are the server's from then on. */
+static int let_in(struct server *server, struct settings *settings, char why[SOCKETS_WHY])
 {
+	int error = access_replace(server, settings->auth, why);
+
+	if (error == 0)
+		settings->auth = NULL;
+	return error;
+}
+
+static int run(struct settings *settings)
+{
+	const struct options *options = &settings->options;
 	char why[SOCKETS_WHY];
 	struct server server;
 	struct log *log;
@@ -182,27 +179,29 @@ static int run(const struct options *options)
 	log_write(log, LOG_LEVEL_INFO, LOG_EVENT(EVENT_STARTING), "Starting minats");
 	log_write(log, LOG_LEVEL_INFO, NULL, "  Version:  %s (protocol level %s)", VERSION,
 		  HANDSHAKE_LEVEL);
-	if (server_init(&server, options, log, why)) {
+	if (options->config)
+		log_write(log, LOG_LEVEL_INFO, NULL, "Using configuration file: %s%s",
+			  config_file_path(options->config),
+			  config_file_is_absent(options->config) ? " (absent)" : "");
+	if (server_init(&server, options, log, why) || let_in(&server, settings, why))
 		code = fail(log, why);
-	} else {
+	else
 		code = serve(&server);
-	}
+	/* A reload may have replaced it. */
+	log = server.log;
 	if (server.handover.has_parked)
 		leave(log, code);
 	server_fini(&server);
 	log_free(log);
+	settings_free(server.reloaded);
 	return code;
 }
 
-int main(int argc, char *argv[])
+static int act(struct settings *settings)
 {
-	struct options options;
-	char why[512];
+	const struct options *options = &settings->options;
 
-	options_hide_secrets(argc, argv);
-	if (options_read(&options, argc, argv, why))
-		return complain(why);
-	switch (options.action) {
+	switch (options->action) {
 	case OPTIONS_SHOW_VERSION:
 		puts("minats: v" VERSION);
 		return EXIT_SUCCESS;
@@ -210,8 +209,26 @@ int main(int argc, char *argv[])
 		options_show_help();
 		return EXIT_SUCCESS;
 	case OPTIONS_SEND_SIGNAL:
-		return send_signal(options.signal);
+		return send_signal(options->signal);
+	case OPTIONS_CHECK:
+		fprintf(stderr, "minats: configuration file %s is valid\n",
+			config_file_path(options->config));
+		return EXIT_SUCCESS;
 	default:
-		return run(&options);
+		return run(settings);
 	}
+}
+
+int main(int argc, char *argv[])
+{
+	struct settings settings;
+	struct buf why = {0};
+	int code;
+
+	options_hide_secrets(argc, argv);
+	code = settings_read(&settings, argc, argv, &why) ? complain(why.bytes ? why.bytes : "")
+							  : act(&settings);
+	buf_fini(&why);
+	settings_fini(&settings);
+	return code;
 }

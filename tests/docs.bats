@@ -120,9 +120,58 @@ in_network() {
 	[[ -n $known && $known == "$told" ]] || fail "$(diff <(echo "$known") <(echo "$told"))"
 }
 
-@test "the man page is well-formed" {
-	local said
-	said=$(mandoc -Tlint -Wwarning man/minats.8) || fail "$said"
-	[[ -z $said ]] || fail "$said"
-	man -l man/minats.8 >/dev/null 2>&1 || mandoc man/minats.8 >/dev/null
+# keys: "NAME yes" for each key of the configuration file that a reload takes, "NAME no" for the others.
+keys_of_source() {
+	sed -n '/^} keys\[\]/,/^};/{s/^\t{{\(.*\)}, ".*", true},/\1 yes/p;s/^\t{{\(.*\)}, ".*", false},/\1 no/p}' \
+		src/server/config_options.c | tr -d '",' | spread
+}
+
+keys_of_man() {
+	sed -n 's/^\.It Ic \(.*\) Ta .* Ta .* Ta \(\\&\)\{0,1\}\(yes\|no\)$/\1 \3/p' man/minats.conf.5 | tr -d , | spread
+}
+
+# A line for each of the names, with its answer.
+spread() {
+	awk '{ for (at = 1; at < NF; at++) print $at, $NF }' | grep -vE '^(trace_verbose|max_sub_tokens) ' | sort
+}
+
+@test "minats.conf(5) tells of every key, and whether it reloads" {
+	[[ $(keys_of_source | wc -l) -gt 25 ]]
+	diff <(keys_of_source) <(keys_of_man)
+}
+
+# examples: the blocks of minats.conf(5), each into a file $DIR/exampleN.conf of its own.
+examples() {
+	awk -v to="$DIR/example" '
+		/^\.Ed$/ { inside = 0 }
+		inside { gsub(/\\e/, "\\"); print >(to count ".conf") }
+		/^\.Bd -literal/ { inside = 1; count++ }
+		END { print count }' man/minats.conf.5
+}
+
+@test "the examples of minats.conf(5) run" {
+	local count example
+	count=$(examples)
+	export KEY=opener
+	((count >= 11))
+	for ((example = 1; example <= count; example++)); do
+		"$MINATS" -t -c "$DIR/example$example.conf"
+		# Elsewhere than on this machine, and without an end.
+		sed -i -e "s|/var/log/|$DIR/|; s|/run/|$DIR/|" -e '/^exit_idle_time/d' "$DIR/example$example.conf"
+		start_broker -c "$DIR/example$example.conf"
+		open c
+		hear_info c
+		close_all
+		PORT=
+		stop_broker
+	done
+}
+
+@test "the man pages are well-formed" {
+	local page said
+	for page in man/*; do
+		said=$(mandoc -Tlint -Wwarning "$page") || fail "$said"
+		[[ -z $said ]] || fail "$said"
+		man -l "$page" >/dev/null 2>&1 || mandoc "$page" >/dev/null
+	done
 }

@@ -49,7 +49,7 @@ libraries_have_one_owner() {
 		grep -lE "^#include <$header" -r src | grep -vE "^src/($owners)\$" |
 			sed "s|\$|: <$header> has another owner|"
 	done <<'OWNERS'
-jansson proto/handshake\.c
+jansson (proto/handshake\.c|server/config[a-z_]*\.[ch])
 systemd/ os/(supervisor_systemd|log_journal|units_systemd)\.c
 sys/epoll os/poller_epoll\.c
 sys/signalfd os/poller_epoll\.c

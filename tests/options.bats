@@ -86,13 +86,13 @@ teardown() {
 @test "options of what is not there are refused by name" {
 	differs features
 	local option
-	for option in -c --config -m --http_port -ms --https_port --tlscert --tlskey --tlscacert -sd \
+	for option in -m --http_port -ms --https_port --tlscert --tlskey --tlscacert -sd \
 		--store_dir --routes --cluster --cluster_listen --cluster_name --cluster_advertise --profile \
 		--connect_retries; do
 		refuses "$option" -- -a 127.0.0.1 -p -1 "$option" 1
 		refuses "$option" -- -a 127.0.0.1 -p -1 "$option=1"
 	done
-	for option in -t --tls --tlsverify -js --jetstream --no_advertise; do
+	for option in --tls --tlsverify -js --jetstream --no_advertise; do
 		refuses "$option" -- -a 127.0.0.1 -p -1 "$option"
 	done
 }

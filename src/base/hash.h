@@ -34,21 +34,39 @@ static inline uint64_t hash_fold(uint64_t a, uint64_t b)
 #endif
 }
 
+/* Up to eight bytes as a number. That others may have the same one is up to the length. */
+static inline uint64_t hash_short(const char *bytes, size_t length)
+{
+	const unsigned char *at = (const unsigned char *)bytes;
+	uint32_t first, last;
+
+	if (length >= 4) {
+		memcpy(&first, at, 4);
+		memcpy(&last, at + length - 4, 4);
+		return first | (uint64_t)last << 32;
+	}
+	return length ? at[0] | (uint64_t)at[length / 2] << 8 | (uint64_t)at[length - 1] << 16 : 0;
+}
+
 static inline uint32_t hash_bytes(uint64_t key, struct slice text)
 {
 	const char *at = text.bytes;
-	size_t left = text.length;
+	const char *last;
+	/* A length-dependent state keeps "a" and "a\0" apart. */
 	uint64_t state = key ^ (text.length * 0x9e3779b97f4a7c15u);
 	uint64_t word;
 
-	for (; left > 8; at += 8, left -= 8) {
-		memcpy(&word, at, 8);
-		state = hash_fold(state ^ word, key | 1);
+	if (text.length <= 8) {
+		word = hash_short(at, text.length);
+	} else {
+		last = at + text.length - 8;
+		for (; at < last; at += 8) {
+			memcpy(&word, at, 8);
+			state = hash_fold(state ^ word, key | 1);
+		}
+		/* The last eight bytes may overlap those before them. */
+		memcpy(&word, last, 8);
 	}
-	word = 0;
-	/* The last one to eight bytes; a length-dependent state keeps "a" and "a\0" apart. */
-	if (left > 0)
-		memcpy(&word, at, left);
 	state = hash_fold(state ^ word ^ 0x2545f4914f6cdd1du, key | 1);
 	return (uint32_t)(state ^ (state >> 32));
 }

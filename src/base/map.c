@@ -5,103 +5,144 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { MAP_FIRST = 4 };
+/* Where an item stands. */
+struct place {
+	struct map_bucket *bucket;
+	unsigned slot;
+};
 
 void map_fini(struct map *map)
 {
-	free(map->slots);
+	free(map->buckets);
 	*map = (struct map){0};
 }
 
-static void place(struct map *map, struct map_slot slot)
+/* Nine tenths of what there is room for, but a lone bucket may be full. */
+static uint64_t most_items(uint64_t buckets)
 {
-	uint32_t at = slot.hash & map->mask;
-
-	while (map->slots[at].item)
-		at = (at + 1) & map->mask;
-	map->slots[at] = slot;
+	return buckets == 1 ? MAP_ITEMS : buckets * MAP_ITEMS * 9 / 10;
 }
 
-static int resize(struct map *map, uint32_t size)
+/* From `home` on to the first free slot; those it passes by remember it. */
+static void place_item(struct map *map, uint32_t hash, void *item)
+{
+	for (uint32_t at = hash;; at++) {
+		struct map_bucket *bucket = &map->buckets[at & map->mask];
+
+		for (unsigned slot = 0; slot < MAP_ITEMS; slot++) {
+			if (bucket->tags[slot])
+				continue;
+			bucket->tags[slot] = map_tag(hash);
+			bucket->items[slot] = item;
+			return;
+		}
+		if (bucket->passed < UINT8_MAX)
+			bucket->passed++;
+	}
+}
+
+/* One bucket is as good anywhere; of several each shall be a line of its own. */
+static struct map_bucket *new_buckets(size_t count)
+{
+	size_t size = count * sizeof(struct map_bucket);
+	struct map_bucket *buckets = count > 1 ? aligned_alloc(64, (size + 63) & ~(size_t)63)
+					       : malloc(size);
+
+	if (buckets)
+		memset(buckets, 0, size);
+	return buckets;
+}
+
+static int resize(struct map *map, uint64_t count, uint64_t key, map_hash *hash_of)
 {
 	struct map old = *map;
+	uint32_t at = 0;
+	void *item;
 
-	map->slots = calloc(size, sizeof(*map->slots));
-	if (!map->slots) {
+	/* map_next() counts items in 32 bits. */
+	if (count > UINT32_MAX / 16)
+		return -ENOMEM;
+	map->buckets = new_buckets(count);
+	if (!map->buckets) {
 		*map = old;
 		return -ENOMEM;
 	}
-	map->mask = size - 1;
-	for (uint32_t at = 0; old.slots && at <= old.mask; at++)
-		if (old.slots[at].item)
-			place(map, old.slots[at]);
-	free(old.slots);
+	map->mask = (uint32_t)count - 1;
+	while ((item = map_next(&old, &at)))
+		place_item(map, hash_of(key, item), item);
+	free(old.buckets);
 	return 0;
 }
 
-int map_reserve(struct map *map)
+int map_reserve(struct map *map, uint64_t key, map_hash *hash_of)
 {
-	if (!map->slots)
-		return resize(map, MAP_FIRST);
-	/* At most three quarters full. */
-	if (map->count + 1 > (map->mask + 1) / 4 * 3)
-		return map->mask >= UINT32_MAX / 2 ? -ENOMEM : resize(map, (map->mask + 1) * 2);
-	return 0;
+	uint64_t buckets = map->buckets ? (uint64_t)map->mask + 1 : 0;
+
+	if (buckets == 0)
+		return resize(map, 1, key, hash_of);
+	if (map->count < most_items(buckets))
+		return 0;
+	return resize(map, buckets * 2, key, hash_of);
 }
 
 void map_put(struct map *map, uint32_t hash, void *item)
 {
-	assert(map->count <= map->mask);
-	place(map, (struct map_slot){item, hash});
+	assert(map->buckets && map->count < most_items((uint64_t)map->mask + 1));
+	place_item(map, hash, item);
 	map->count++;
 }
 
-static uint32_t find_slot(const struct map *map, uint32_t hash, const void *item)
+static struct place find_place(const struct map *map, uint32_t hash, const void *item)
 {
-	uint32_t at = hash & map->mask;
+	for (uint32_t at = hash;; at++) {
+		struct map_bucket *bucket = &map->buckets[at & map->mask];
 
-	while (map->slots[at].item != item) {
-		assert(map->slots[at].item);
-		at = (at + 1) & map->mask;
+		for (unsigned slot = 0; slot < MAP_ITEMS; slot++)
+			if (bucket->items[slot] == item)
+				return (struct place){bucket, slot};
+		assert(bucket->passed && at - hash <= map->mask);
 	}
-	return at;
 }
 
 void map_replace(struct map *map, uint32_t hash, const void *old, void *item)
 {
-	map->slots[find_slot(map, hash, old)].item = item;
+	struct place place = find_place(map, hash, old);
+
+	place.bucket->items[place.slot] = item;
 }
 
-/* Moves back every follower that the hole would cut off from its home slot. */
-static void close_hole(struct map *map, uint32_t hole)
+static void shrink(struct map *map, uint64_t key, map_hash *hash_of)
 {
-	for (uint32_t at = (hole + 1) & map->mask; map->slots[at].item; at = (at + 1) & map->mask) {
-		uint32_t home = map->slots[at].hash & map->mask;
+	uint64_t buckets = (uint64_t)map->mask + 1;
 
-		if (((at - home) & map->mask) < ((at - hole) & map->mask))
-			continue;
-		map->slots[hole] = map->slots[at];
-		hole = at;
-	}
-	map->slots[hole].item = NULL;
-}
-
-void map_remove(struct map *map, uint32_t hash, const void *item)
-{
-	close_hole(map, find_slot(map, hash, item));
-	map->count--;
 	if (map->count == 0)
 		map_fini(map);
-	else if (map->mask >= 4 * MAP_FIRST && map->count < (map->mask + 1) / 8)
+	else if (buckets > 2 && map->count < most_items(buckets) / 6)
 		/* Without memory the larger table serves as well. */
-		(void)resize(map, (map->mask + 1) / 4);
+		(void)resize(map, buckets / 4, key, hash_of);
+}
+
+void map_remove(struct map *map, uint32_t hash, const void *item, uint64_t key, map_hash *hash_of)
+{
+	struct place place = find_place(map, hash, item);
+
+	for (uint32_t at = hash; &map->buckets[at & map->mask] != place.bucket; at++)
+		if (map->buckets[at & map->mask].passed < UINT8_MAX)
+			map->buckets[at & map->mask].passed--;
+	place.bucket->tags[place.slot] = 0;
+	place.bucket->items[place.slot] = NULL;
+	map->count--;
+	shrink(map, key, hash_of);
 }
 
 void *map_next(const struct map *map, uint32_t *at)
 {
-	while (map->slots && *at <= map->mask) {
-		void *item = map->slots[(*at)++].item;
+	uint32_t last = map->buckets ? map->mask : 0;
 
+	while (map->buckets && *at / MAP_ITEMS <= last) {
+		void *item = map->buckets[*at / MAP_ITEMS].items[*at % MAP_ITEMS];
+
+		(*at)++;
 		if (item)
 			return item;
 	}

@@ -147,6 +147,21 @@ static struct slice id_of(const void *user)
 	return slice_of(((const struct auth_user *)user)->id);
 }
 
+static uint32_t hash_name(uint64_t key, const void *user)
+{
+	return hash_bytes(key, name_of(user));
+}
+
+static uint32_t hash_nkey(uint64_t key, const void *user)
+{
+	return hash_bytes(key, nkey_of(user));
+}
+
+static uint32_t hash_id(uint64_t key, const void *user)
+{
+	return hash_bytes(key, id_of(user));
+}
+
 static const struct auth_user *find(const struct auth *auth, const struct map *map,
 				    struct slice text, map_name *text_of)
 {
@@ -280,8 +295,11 @@ static int reserve(struct auth *auth)
 	if (!more)
 		return -ENOMEM;
 	auth->users = more;
-	if (map_reserve(&auth->by_id) < 0 || map_reserve(&auth->by_name) < 0 ||
-	    map_reserve(&auth->by_nkey) < 0)
+	uint64_t key = auth->hash_key;
+
+	if (map_reserve(&auth->by_id, key, hash_id) < 0 ||
+	    map_reserve(&auth->by_name, key, hash_name) < 0 ||
+	    map_reserve(&auth->by_nkey, key, hash_nkey) < 0)
 		return -ENOMEM;
 	return 0;
 }

@@ -98,6 +98,46 @@ void outbox_attach(struct outbox *outbox, struct payload *payload, size_t start,
 	outbox_tell(outbox, end - start);
 }
 
+bool outbox_refer_anew(struct outbox *outbox, struct payload *payload, uint32_t start, uint32_t end)
+{
+	if (!outbox_room(outbox, 0, end - start))
+		return false;
+	outbox_attach(outbox, payload, start, end);
+	return true;
+}
+
+/* Puts a payload's part into memory of the outbox's own; without memory all stays as it is. */
+static void copy_payload(struct outbox *outbox, struct chunk *chunk)
+{
+	size_t length = chunk->payload_end - chunk->payload_start;
+	struct chunk *copy = chunk;
+
+	if (chunk->capacity - chunk->end < length) {
+		copy = pool_take_chunk(outbox->pool, length, false);
+		if (!copy)
+			return;
+		copy->next = chunk->next;
+		chunk->next = copy;
+		if (outbox->last == chunk)
+			outbox->last = copy;
+	}
+	memcpy(copy->bytes + copy->end, chunk->payload->bytes + chunk->payload_start, length);
+	copy->end += (uint32_t)length;
+	pool_release_payload(outbox->pool, chunk->payload);
+	chunk->payload = NULL;
+}
+
+void outbox_fall_behind(struct outbox *outbox)
+{
+	if (outbox->is_behind)
+		return;
+	outbox->is_behind = true;
+	for (struct chunk *chunk = outbox->first; chunk; chunk = chunk->next)
+		if (chunk->payload &&
+		    chunk->payload_end - chunk->payload_start < chunk->payload->capacity / 4)
+			copy_payload(outbox, chunk);
+}
+
 bool outbox_put(struct outbox *outbox, struct slice text)
 {
 	char *to = outbox_room(outbox, text.length, 0);
@@ -135,6 +175,8 @@ void outbox_take(struct outbox *outbox, size_t length)
 {
 	assert(length <= outbox->pending_bytes);
 	outbox->pending_bytes -= length;
+	if (outbox->pending_bytes == 0)
+		outbox->is_behind = false;
 	while (outbox->first) {
 		struct chunk *chunk = outbox->first;
 		uint32_t own = least(length, chunk->end - chunk->start);

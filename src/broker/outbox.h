@@ -16,15 +16,19 @@
 
 enum { OUTBOX_SHARE_BYTES = 4096 }; /* a payload from this size on is shared, not copied */
 
+struct guard;
+
 struct outbox {
 	struct list dirty_link; /* pool.dirty or pool.hot */
 	struct pool *pool;
 	struct chunk *first;
 	struct chunk *last;
+	struct guard *guard; /* its session's; NULL: that may do everything */
 	size_t pending_bytes;
 	bool closed;        /* takes nothing any more */
 	bool overflowed;    /* it was closed because max_pending was exceeded */
 	bool wants_headers; /* its client asked for headers */
+	bool is_behind;     /* its socket would not take all: until it is empty nothing is referred to */
 };
 
 void outbox_init(struct outbox *outbox, struct pool *pool);
@@ -73,6 +77,35 @@ static inline void outbox_wrote(struct outbox *outbox, size_t length)
  * There was room for it in `and_payload`.
  */
 void outbox_attach(struct outbox *outbox, struct payload *payload, size_t start, size_t end);
+
+/* For outbox_refer(), when the payload is not the last thing that stands there. */
+bool outbox_refer_anew(struct outbox *outbox, struct payload *payload, uint32_t start, uint32_t end);
+
+/*
+ * Bytes start to end of a payload that goes on growing. Where those before them were the last to
+ * be put, nothing but their end moves. False as with outbox_room().
+ */
+static inline bool outbox_refer(struct outbox *outbox, struct payload *payload, uint32_t start,
+				uint32_t end)
+{
+	struct chunk *last = outbox->last;
+	size_t pending_bytes = outbox->pending_bytes + (end - start);
+
+	if (!last || last->payload != payload || last->payload_end != start || outbox->closed ||
+	    pending_bytes > outbox->pool->limit_bytes)
+		return outbox_refer_anew(outbox, payload, start, end);
+	last->payload_end = end;
+	outbox->pending_bytes = pending_bytes;
+	if (list_is_empty(&outbox->dirty_link) || pending_bytes >= outbox->pool->hot_bytes)
+		outbox_tell(outbox, end - start);
+	return true;
+}
+
+/*
+ * Its socket would not take all of it. What it keeps alive of payloads that are mostly others' is
+ * copied, so that one who does not read holds little more than waits for him.
+ */
+void outbox_fall_behind(struct outbox *outbox);
 
 /* All in one for short texts. False: it could not be put. */
 bool outbox_put(struct outbox *outbox, struct slice text);

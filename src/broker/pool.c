@@ -8,12 +8,16 @@ enum { PAYLOAD_LEAST = 4096, PAYLOAD_LINE = 512 };
 
 void pool_init(struct pool *pool, size_t limit_bytes)
 {
-	*pool = (struct pool){
-		.limit_bytes = limit_bytes,
-		.hot_bytes = limit_bytes / 2 < POOL_HOT_BYTES ? limit_bytes / 2 : POOL_HOT_BYTES,
-	};
+	*pool = (struct pool){0};
+	pool_limit(pool, limit_bytes);
 	list_init(&pool->dirty);
 	list_init(&pool->hot);
+}
+
+void pool_limit(struct pool *pool, size_t limit_bytes)
+{
+	pool->limit_bytes = limit_bytes;
+	pool->hot_bytes = limit_bytes / 2 < POOL_HOT_BYTES ? limit_bytes / 2 : POOL_HOT_BYTES;
 }
 
 static void note_taken(struct pool *pool, size_t bytes)

@@ -15,7 +15,7 @@
 
 enum {
 	POOL_SPARE_BYTES = 8 << 20,
-	POOL_HOT_BYTES = 65536,
+	POOL_HOT_BYTES = 131072,
 	CHUNK_SMALL = 1024,  /* what a chunk takes of memory, its head included */
 	CHUNK_LARGE = 16384,
 	PAYLOAD_CLASSES = 16, /* 4 KiB << class, and room for a line before it */
@@ -32,6 +32,7 @@ struct payload {
 	uint32_t refs;
 	uint32_t capacity;
 	uint32_t number; /* in a saved state (broker/state.h); 0: none yet */
+	uint32_t saved;  /* bytes that are in that state */
 	char bytes[];
 };
 
@@ -62,6 +63,9 @@ struct pool {
 
 void pool_init(struct pool *pool, size_t limit_bytes);
 void pool_fini(struct pool *pool);
+
+/* Another limit for all outboxes, whatever they hold. */
+void pool_limit(struct pool *pool, size_t limit_bytes);
 
 /* From now on it is watched how much of what is spare nobody needs. */
 void pool_watch(struct pool *pool);

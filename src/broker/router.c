@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "broker/guard.h"
 #include "broker/trace.h"
 #include "proto/writer.h"
 
@@ -15,43 +16,26 @@ struct queue {
 	struct leaf *noted;       /* those that match the message in hand */
 	uint32_t members;         /* that match the message in hand; 0 when not noted */
 	uint32_t refs;
-	uint32_t hash;
 	uint32_t length;
 	char name[];
 };
 
-enum { MEMOS = 128, MEMO_SUBJECT = 96, MEMO_LEAVES = 16 };
-
-/* What the patterns answered to a subject. Stale when the trie's generation is another. */
-struct memo {
-	uint64_t generation; /* 0: unused; the trie's first pattern makes it 1 */
-	uint32_t hash;
-	uint16_t length;
-	uint16_t count;
-	char subject[MEMO_SUBJECT];
-	struct leaf *leaves[MEMO_LEAVES];
-};
-
-/* All leaves that match a subject. */
-struct match {
-	struct leaf *literal; /* the first of a list */
-	struct leaf *const *patterns;
-	uint32_t count; /* of patterns */
-};
-
 /* A message in the form that one kind of receiver gets. */
 struct form {
-	struct slice verb; /* empty: not made yet */
+	struct slice line; /* "MSG subject " or "HMSG subject "; empty: not made */
 	struct slice tail;
 	struct slice body; /* empty when it follows the tail in memory, and is in it */
 };
 
 /* A message on its way. */
 struct delivery {
-	const struct message *message;
+	const struct message *message; /* NULL: repeated, and nobody watches */
+	const struct outbox *except;
 	struct payload *payload;
 	struct form whole;
 	struct form stripped; /* for those who take no headers */
+	bool has_headers;
+	bool is_for_many;     /* the leaf in hand has several members */
 	uint64_t count;
 };
 
@@ -63,10 +47,11 @@ void router_init(struct router *router, struct pool *pool, const uint64_t seeds[
 
 void router_fini(struct router *router)
 {
+	router_rest(router);
 	trie_fini(&router->trie);
 	assert(router->queues.count == 0);
-	map_fini(&router->queues);
 	free(router->memos);
+	buf_fini(&router->head);
 	buf_fini(&router->scratch[0]);
 	buf_fini(&router->scratch[1]);
 }
@@ -97,13 +82,18 @@ struct slice router_queue_name(const struct queue *queue)
 	return queue_name(queue);
 }
 
-static struct queue *new_queue(struct slice name, uint32_t hash)
+static uint32_t queue_hash(uint64_t key, const void *queue)
+{
+	return hash_bytes(key, queue_name(queue));
+}
+
+static struct queue *new_queue(struct slice name)
 {
 	struct queue *queue = malloc(sizeof(*queue) + name.length);
 
 	if (!queue)
 		return NULL;
-	*queue = (struct queue){.hash = hash, .length = (uint32_t)name.length};
+	*queue = (struct queue){.length = (uint32_t)name.length};
 	memcpy(queue->name, name.bytes, name.length);
 	return queue;
 }
@@ -115,9 +105,9 @@ static struct queue *take_queue(struct router *router, struct slice name)
 	struct queue *queue = map_find(&router->queues, hash, name, queue_name);
 
 	if (!queue) {
-		if (map_reserve(&router->queues) < 0)
+		if (map_reserve(&router->queues, router->trie.key, queue_hash) < 0)
 			return NULL;
-		queue = new_queue(name, hash);
+		queue = new_queue(name);
 		if (!queue)
 			return NULL;
 		map_put(&router->queues, hash, queue);
@@ -130,8 +120,8 @@ static void release_queue(struct router *router, struct queue *queue)
 {
 	if (!queue || --queue->refs > 0)
 		return;
-	map_remove(&router->queues, queue->hash, queue);
-	map_fini(&queue->leaves);
+	map_remove(&router->queues, queue_hash(router->trie.key, queue), queue, router->trie.key,
+		   queue_hash);
 	free(queue);
 }
 
@@ -145,7 +135,7 @@ static int take_queue_leaf(struct router *router, struct queue *queue, struct sl
 	*leaf = map_find(&queue->leaves, hash, subject, leaf_name);
 	if (*leaf)
 		return TRIE_OK;
-	if (map_reserve(&queue->leaves) < 0)
+	if (map_reserve(&queue->leaves, router->trie.key, leaf_hash) < 0)
 		return -ENOMEM;
 	answer = trie_take_queue(&router->trie, subject, queue, leaf);
 	if (answer < 0)
@@ -157,10 +147,11 @@ static int take_queue_leaf(struct router *router, struct queue *queue, struct sl
 
 static void drop_leaf(struct router *router, struct leaf *leaf)
 {
-	struct queue *queue = leaf->queue;
+	struct queue *queue = leaf_queue(leaf);
+	uint64_t key = router->trie.key;
 
 	if (queue)
-		map_remove(&queue->leaves, trie_hash(&router->trie, leaf_subject(leaf)), leaf);
+		map_remove(&queue->leaves, leaf_hash(key, leaf), leaf, key, leaf_hash);
 	trie_drop(&router->trie, leaf);
 	release_queue(router, queue);
 }
@@ -206,76 +197,99 @@ int router_unsubscribe(struct router *router, struct sub *sub)
 
 /* Matching. */
 
-/* Patterns are asked through a memo; a literal subject is as quickly found as a memo would be. */
-static void match_patterns(struct router *router, struct slice subject, uint32_t hash,
-			   struct match *match)
+/* Literal subjects come and go all day: those are looked up without asking the patterns again. */
+static void refresh(struct memo *memo, const struct trie *trie, struct slice subject)
 {
-	struct trie *trie = &router->trie;
-	struct memo *memo;
-
-	if (!router->memos)
-		router->memos = calloc(MEMOS, sizeof(*router->memos));
-	memo = router->memos ? &router->memos[hash % MEMOS] : NULL;
-	if (memo && memo->generation == trie->generation && memo->hash == hash &&
-	    slice_equal((struct slice){memo->subject, memo->length}, subject)) {
-		match->patterns = memo->leaves;
-		match->count = memo->count;
-		return;
-	}
-	match->count = trie_find_patterns(trie, subject);
-	router->work += trie->visited;
-	match->patterns = trie->found;
-	if (!memo || subject.length > MEMO_SUBJECT || match->count > MEMO_LEAVES)
-		return;
-	memo->generation = trie->generation;
-	memo->hash = hash;
-	memo->length = (uint16_t)subject.length;
-	memo->count = (uint16_t)match->count;
-	memcpy(memo->subject, subject.bytes, subject.length);
-	if (match->count > 0)
-		memcpy(memo->leaves, trie->found, match->count * sizeof(struct leaf *));
+	memo->match.literal = trie_find_literal(trie, subject, memo->hash);
+	memo->match.groups = trie_find_groups(trie, subject, memo->hash);
+	memo->literal_generation = trie->literal_generation;
 }
 
-static struct match find_match(struct router *router, struct slice subject)
+static struct match look_up(struct router *router, struct slice subject, uint32_t hash)
 {
-	struct match match = {NULL, NULL, 0};
-	uint32_t hash;
+	struct match match = trie_find(&router->trie, subject, hash);
 
-	if (router->subscriptions == 0)
-		return match;
-	hash = trie_hash(&router->trie, subject);
-	match.literal = trie_find_literal(&router->trie, subject, hash);
-	if (router->trie.root)
-		match_patterns(router, subject, hash, &match);
+	router->work += router->trie.visited;
 	return match;
 }
 
-/* Walks the leaves of a match, which is used up. */
-static struct leaf *next_leaf(struct match *match)
+static void fill_memo(struct router *router, struct memo *memo, struct slice subject, uint32_t hash)
 {
-	struct leaf *leaf = match->literal;
+	struct match match = look_up(router, subject, hash);
+	char *to = writer_copy(memo->line, SLICE("HMSG "));
 
-	if (leaf) {
-		match->literal = leaf->next;
-		return leaf;
-	}
-	if (match->count == 0)
+	memo->pattern_generation = 0;
+	if (match.count > MEMO_PATTERNS)
+		return;
+	*writer_copy(to, subject) = ' ';
+	memo->length = (uint32_t)subject.length;
+	memo->hash = hash;
+	memo->match = match;
+	memo->match.patterns = memo->patterns;
+	for (uint32_t at = 0; at < match.count; at++)
+		memo->patterns[at] = match.patterns[at];
+	memo->pattern_generation = router->trie.pattern_generation;
+	memo->literal_generation = router->trie.literal_generation;
+}
+
+/* The memo of a subject, if it gets one: the first time it is only noted that it was there. */
+static struct memo *find_memo(struct router *router, struct slice subject, uint32_t hash)
+{
+	uint32_t place = hash % ROUTER_MEMOS;
+	struct memo *memo;
+
+	if (!router->memos)
+		router->memos = calloc(ROUTER_MEMOS, sizeof(*router->memos));
+	if (!router->memos || subject.length > MEMO_SUBJECT)
 		return NULL;
-	match->count--;
-	return *match->patterns++;
+	memo = &router->memos[place];
+	if (memo->pattern_generation == router->trie.pattern_generation && memo->hash == hash &&
+	    memo->length == subject.length &&
+	    memcmp(memo->line + 5, subject.bytes, subject.length) == 0)
+		return memo;
+	if (router->passed[place] != hash) {
+		router->passed[place] = hash;
+		return NULL;
+	}
+	fill_memo(router, memo, subject, hash);
+	return memo->pattern_generation ? memo : NULL;
+}
+
+static struct match find_match(struct router *router, struct slice subject, struct memo *memo)
+{
+	struct trie *trie = &router->trie;
+	uint32_t hash;
+
+	router->recent = memo;
+	if (memo && memo_is_fresh(memo, trie))
+		return memo->match;
+	hash = memo ? memo->hash : trie_hash(trie, subject);
+	memo = router->recent = find_memo(router, subject, hash);
+	if (!memo)
+		return look_up(router, subject, hash);
+	if (!memo_is_fresh(memo, trie))
+		refresh(memo, trie, subject);
+	return memo->match;
+}
+
+static struct sub *find_member(struct leaf *leaf, const struct outbox *outbox)
+{
+	for (uint32_t at = 0; at < leaf_count(leaf); at++)
+		if (leaf_members(leaf)[at]->outbox == outbox)
+			return leaf_members(leaf)[at];
+	return NULL;
 }
 
 struct sub *router_find_own(struct router *router, struct slice subject,
 			    const struct outbox *outbox)
 {
-	struct match match = find_match(router, subject);
-	struct leaf *leaf;
+	struct match match = find_match(router, subject, NULL);
+	struct sub *sub = match.literal ? find_member(match.literal, outbox) : NULL;
 
-	while ((leaf = next_leaf(&match)))
-		for (uint32_t at = 0; !leaf->queue && at < leaf->count; at++)
-			if (leaf_members(leaf)[at]->outbox == outbox)
-				return leaf_members(leaf)[at];
-	return NULL;
+	for (uint32_t at = 0; at < match.count && !sub; at++)
+		if (!leaf_queue(match.patterns[at]))
+			sub = find_member(match.patterns[at], outbox);
+	return sub;
 }
 
 /* Delivery. */
@@ -294,13 +308,28 @@ static uint32_t body_length(const struct message *message)
 	return (uint32_t)message->body.length - 2; /* without its CRLF */
 }
 
+/* How the lines of a message begin: "HMSG subject ". Empty without memory. */
+static struct slice find_line(struct router *router, struct slice subject)
+{
+	struct buf *head = &router->head;
+
+	if (router->recent)
+		return (struct slice){router->recent->line, subject.length + 6};
+	head->length = 0;
+	if (buf_reserve(head, subject.length + 6) < 0)
+		return (struct slice){NULL, 0};
+	*writer_copy(writer_copy(head->bytes, SLICE("HMSG ")), subject) = ' ';
+	return (struct slice){head->bytes, subject.length + 6};
+}
+
 static struct form make_whole(struct router *router, const struct message *message)
 {
-	struct form form = {message->header_length ? SLICE("HMSG ") : SLICE("MSG "), message->tail,
-			    message->body};
+	struct form form = {find_line(router, message->subject), message->tail, message->body};
 	struct buf *scratch = &router->scratch[0];
 	uint32_t total = body_length(message);
 
+	if (form.line.length > 0 && !message->header_length)
+		form.line = slice_after(form.line, 1);
 	if (form.tail.length > 0)
 		return form;
 	if (buf_reserve(scratch, message->reply.length + WRITER_TAIL) < 0)
@@ -314,9 +343,10 @@ static struct form make_whole(struct router *router, const struct message *messa
 	return form;
 }
 
-static struct form make_stripped(struct router *router, const struct message *message)
+static struct form make_stripped(struct router *router, const struct message *message,
+				 struct slice line)
 {
-	struct form form = {SLICE("MSG "), {NULL, 0},
+	struct form form = {slice_after(line, 1), {NULL, 0},
 			    slice_after(message->body, message->header_length)};
 	struct buf *scratch = &router->scratch[1];
 
@@ -350,28 +380,16 @@ static void share_body(struct router *router, struct delivery *delivery)
 	delivery->whole.body.bytes = delivery->payload->bytes;
 }
 
-/* Nothing is prepared for a message before somebody is there to get it. */
-static const struct form *find_form(struct router *router, struct delivery *delivery,
-				    const struct outbox *outbox)
+/* For those who take no headers; made when the first of them is met. */
+static const struct form *find_stripped(struct router *router, struct delivery *delivery)
 {
-	const struct message *message = delivery->message;
-	struct form *form = &delivery->whole;
+	struct form *form = &delivery->stripped;
 
-	if (form->verb.length == 0) {
-		*form = make_whole(router, message);
-		if (form->verb.length == 0)
-			return form;
-		share_body(router, delivery);
-		join(form, delivery->payload);
-	}
-	if (message->header_length == 0 || outbox->wants_headers)
+	if (form->line.length > 0)
 		return form;
-	form = &delivery->stripped;
-	if (form->verb.length == 0) {
-		*form = make_stripped(router, message);
-		if (delivery->payload)
-			form->body.bytes = delivery->whole.body.bytes + message->header_length;
-	}
+	*form = make_stripped(router, delivery->message, delivery->whole.line);
+	if (delivery->payload)
+		form->body.bytes = delivery->whole.body.bytes + delivery->message->header_length;
 	return form;
 }
 
@@ -383,33 +401,117 @@ static bool is_worth_sharing(const struct payload *payload, const struct form *f
 }
 
 static bool put_shared(struct outbox *outbox, struct payload *payload, const struct form *form,
-		       struct slice subject, struct slice sid)
+		       struct slice sid)
 {
-	size_t length = writer_line_length(form->verb, subject, sid, form->tail);
+	size_t length = writer_line_length(form->line, sid, form->tail);
 	size_t start = (size_t)(form->body.bytes - payload->bytes);
 	char *to = outbox_room(outbox, length, form->body.length);
 
 	if (!to)
 		return false;
-	writer_line(to, form->verb, subject, sid, form->tail);
+	writer_line(to, form->line, sid, form->tail);
 	outbox_wrote(outbox, length);
 	outbox_attach(outbox, payload, start, start + form->body.length);
 	return true;
 }
 
-static bool put_copied(struct outbox *outbox, const struct form *form, struct slice subject,
-		       struct slice sid)
+static inline bool put_copied(struct outbox *outbox, const struct form *form, struct slice sid)
 {
-	size_t length = writer_line_length(form->verb, subject, sid, form->tail);
-	char *to = outbox_room(outbox, length + form->body.length, 0);
+	size_t length = writer_line_length(form->line, sid, form->tail) + form->body.length;
+	char *to = outbox_room(outbox, length, 0);
 
 	if (!to)
 		return false;
-	to = writer_line(to, form->verb, subject, sid, form->tail);
+	to = writer_line(to, form->line, sid, form->tail);
 	if (form->body.length > 0)
 		writer_copy(to, form->body);
-	outbox_wrote(outbox, length + form->body.length);
+	outbox_wrote(outbox, length);
 	return true;
+}
+
+/* Casts: what several get in the same words. */
+
+static bool cast_is_for(const struct cast *cast, struct slice sid)
+{
+	return cast->payload && cast->sid_length == sid.length &&
+	       memcmp(cast->sid, sid.bytes, sid.length) == 0;
+}
+
+/* Room for `length` bytes at the end of its payload, or of a new one. False without memory. */
+static bool reserve_cast(struct router *router, struct cast *cast, size_t length)
+{
+	if (cast->payload && cast->payload->capacity - cast->end >= length)
+		return true;
+	if (cast->payload)
+		pool_release_payload(router->pool, cast->payload);
+	cast->payload = pool_take_payload(router->pool, ROUTER_CAST_BYTES);
+	cast->end = 0;
+	return cast->payload;
+}
+
+/* Writes the message in hand to a cast, once. False without memory. */
+static bool fill_cast(struct router *router, struct cast *cast, const struct form *form,
+		      struct slice sid)
+{
+	size_t length = writer_line_length(form->line, sid, form->tail) + form->body.length;
+	char *to;
+
+	if (length > ROUTER_CAST_BYTES || !reserve_cast(router, cast, length))
+		return false;
+	to = writer_line(cast->payload->bytes + cast->end, form->line, sid, form->tail);
+	if (form->body.length > 0)
+		writer_copy(to, form->body);
+	cast->start = cast->end;
+	cast->end += (uint32_t)length;
+	cast->message = router->in_messages;
+	return true;
+}
+
+/* A cast for this sid, if several get the message under it; perhaps not yet filled. */
+static struct cast *find_cast(struct router *router, struct slice sid, const struct sub *next)
+{
+	struct cast *cast;
+
+	for (cast = router->casts; cast < router->casts + ROUTER_CASTS; cast++)
+		if (cast_is_for(cast, sid))
+			return cast;
+	if (!next || sid.length > sizeof(cast->sid) || !slice_equal(sub_sid(next), sid))
+		return NULL;
+	cast = &router->casts[router->next_cast++ % ROUTER_CASTS];
+	if (cast->payload)
+		pool_release_payload(router->pool, cast->payload);
+	*cast = (struct cast){.sid_length = (uint32_t)sid.length};
+	memcpy(cast->sid, sid.bytes, sid.length);
+	return cast;
+}
+
+/* How the message in hand reaches one of many receivers. `next` is the one after it, or NULL. */
+static bool put_for_many(struct router *router, struct delivery *delivery, struct sub *sub,
+			 const struct sub *next, const struct form *form)
+{
+	struct outbox *outbox = sub->outbox;
+	struct cast *cast = NULL;
+
+	if (form == &delivery->whole && !outbox->is_behind)
+		cast = find_cast(router, sub_sid(sub), next);
+	if (!cast || (cast->message != router->in_messages &&
+		      !fill_cast(router, cast, form, sub_sid(sub))))
+		return put_copied(outbox, form, sub_sid(sub));
+	return outbox_refer(outbox, cast->payload, cast->start, cast->end);
+}
+
+void router_rest(struct router *router)
+{
+	for (struct cast *cast = router->casts; cast < router->casts + ROUTER_CASTS; cast++) {
+		if (cast->payload)
+			pool_release_payload(router->pool, cast->payload);
+		cast->payload = NULL;
+	}
+}
+
+void router_trim(struct router *router)
+{
+	trie_trim(&router->trie);
 }
 
 /* Only where somebody watches. */
@@ -417,7 +519,8 @@ static void trace_delivery(struct router *router, const struct sub *sub, const s
 			   struct slice subject)
 {
 	const char *end = memchr(form->tail.bytes, '\r', form->tail.length);
-	struct slice verb = {form->verb.bytes, form->verb.length - 1};
+	size_t verb_length = form->line.length - subject.length - 2;
+	struct slice verb = {form->line.bytes, verb_length};
 	struct buf text = {0};
 
 	if (buf_printf(&text, "%.*s %.*s %.*s", (int)subject.length, subject.bytes,
@@ -433,46 +536,84 @@ static void expire(struct router *router, struct sub *sub)
 	router->expired = sub;
 }
 
-static bool deliver(struct router *router, struct delivery *delivery, struct sub *sub)
+/* What a permit says about a message to this very subscription. */
+static bool is_let_through(struct router *router, const struct delivery *delivery,
+			   const struct sub *sub)
+{
+	const struct message *message = delivery->message;
+	const struct queue *queue = leaf_queue(sub->leaf);
+	struct slice line = delivery->whole.line, nothing = {NULL, 0};
+
+	/* A repeated one has no reply subject; its line is "MSG subject ". */
+	return guard_delivers(sub->outbox->guard,
+			      message ? message->subject
+				      : (struct slice){line.bytes + 4, line.length - 5},
+			      message ? message->reply : nothing,
+			      queue ? queue_name(queue) : nothing, &router->work);
+}
+
+/* Inlined by order: it is where most of the time goes. */
+__attribute__((always_inline)) static inline bool deliver(struct router *router,
+							  struct delivery *delivery,
+							  struct sub *sub, const struct sub *next)
 {
 	struct outbox *outbox = sub->outbox;
-	struct slice subject = delivery->message->subject;
-	const struct form *form;
+	const struct form *form = &delivery->whole;
 	bool done;
 
-	if (outbox->closed || outbox == delivery->message->except)
+	/* A closed one will not give room. */
+	if (outbox == delivery->except)
 		return false;
-	form = find_form(router, delivery, outbox);
-	if (form->verb.length == 0)
+	if (sub->guarded && !is_let_through(router, delivery, sub))
 		return false;
+	if (delivery->has_headers && !outbox->wants_headers) {
+		form = find_stripped(router, delivery);
+		if (form->line.length == 0)
+			return false;
+	}
 	if (is_worth_sharing(delivery->payload, form))
-		done = put_shared(outbox, delivery->payload, form, subject, sub_sid(sub));
+		done = put_shared(outbox, delivery->payload, form, sub_sid(sub));
+	else if (delivery->is_for_many)
+		done = put_for_many(router, delivery, sub, next, form);
 	else
-		done = put_copied(outbox, form, subject, sub_sid(sub));
+		done = put_copied(outbox, form, sub_sid(sub));
 	if (!done)
 		return false;
 	if (router->trace)
-		trace_delivery(router, sub, form, subject);
+		trace_delivery(router, sub, form, delivery->message->subject);
 	delivery->count++;
-	sub->delivered++;
+	sub->delivered += sub->delivered < UINT32_MAX;
 	if (sub->max > 0 && sub->delivered >= sub->max)
 		expire(router, sub);
 	return true;
+}
+
+static void deliver_to_all(struct router *router, struct delivery *delivery, struct leaf *leaf)
+{
+	struct sub **members = leaf_members(leaf);
+	uint32_t count = leaf_count(leaf);
+
+	router->work++;
+	delivery->is_for_many = count > 1;
+	for (uint32_t at = 0; at < count; at++)
+		deliver(router, delivery, members[at], at + 1 < count ? members[at + 1] : NULL);
 }
 
 /* Queue groups. */
 
 static void note_queue(struct router *router, struct leaf *leaf)
 {
-	struct queue *queue = leaf->queue;
+	struct links *links = leaf_links(leaf);
+	struct queue *queue = links->queue;
 
 	if (queue->members == 0) {
 		queue->next_noted = router->noted;
 		router->noted = queue;
 	}
-	leaf->next_noted = queue->noted;
+	links->next_noted = queue->noted;
 	queue->noted = leaf;
-	queue->members += leaf->count;
+	queue->members += leaf_count(leaf);
+	router->work++;
 }
 
 /* Tries a group's members first to last - 1, counted over all leaves that match. */
@@ -481,19 +622,22 @@ static bool deliver_to_one(struct router *router, struct delivery *delivery,
 {
 	uint32_t before = 0; /* members in the leaves already passed */
 
-	for (struct leaf *leaf = queue->noted; leaf && before < last; leaf = leaf->next_noted) {
+	for (struct leaf *leaf = queue->noted; leaf && before < last;
+	     leaf = leaf_links(leaf)->next_noted) {
 		uint32_t at = first > before ? first - before : 0;
+		uint32_t count = leaf_count(leaf);
 
-		for (; at < leaf->count && before + at < last; at++)
-			if (deliver(router, delivery, leaf_members(leaf)[at]))
+		for (; at < count && before + at < last; at++)
+			if (deliver(router, delivery, leaf_members(leaf)[at], NULL))
 				return true;
-		before += leaf->count;
+		before += count;
 	}
 	return false;
 }
 
 static void deliver_to_queues(struct router *router, struct delivery *delivery)
 {
+	delivery->is_for_many = false;
 	while (router->noted) {
 		struct queue *queue = router->noted;
 		uint32_t start = random_below(router, queue->members);
@@ -506,31 +650,81 @@ static void deliver_to_queues(struct router *router, struct delivery *delivery)
 	}
 }
 
-uint64_t router_publish(struct router *router, const struct message *message)
+/* False without memory. */
+static bool prepare(struct router *router, struct delivery *delivery)
 {
-	struct match match = find_match(router, message->subject);
-	struct delivery delivery;
-	struct leaf *leaf;
+	delivery->whole = make_whole(router, delivery->message);
+	if (delivery->whole.line.length == 0)
+		return false;
+	share_body(router, delivery);
+	join(&delivery->whole, delivery->payload);
+	return true;
+}
 
-	/* Field by field: the forms are large, and made only when needed. */
-	delivery.message = message;
-	delivery.payload = NULL;
-	delivery.whole.verb.length = 0;
-	delivery.stripped.verb.length = 0;
-	delivery.count = 0;
-	router->in_messages++;
-	while ((leaf = next_leaf(&match))) {
-		router->work++;
-		if (leaf->queue)
+static uint64_t deliver_to_leaves(struct router *router, struct delivery *delivery,
+				  const struct match *match)
+{
+	delivery->count = 0;
+	delivery->stripped.line.length = 0;
+	if (match->literal)
+		deliver_to_all(router, delivery, match->literal);
+	for (struct leaf *leaf = match->groups; leaf; leaf = leaf_links(leaf)->next)
+		note_queue(router, leaf);
+	for (uint32_t at = 0; at < match->count; at++) {
+		struct leaf *leaf = match->patterns[at];
+
+		if (leaf_queue(leaf))
 			note_queue(router, leaf);
 		else
-			for (uint32_t at = 0; at < leaf->count; at++)
-				deliver(router, &delivery, leaf_members(leaf)[at]);
+			deliver_to_all(router, delivery, leaf);
 	}
-	deliver_to_queues(router, &delivery);
+	if (router->noted)
+		deliver_to_queues(router, delivery);
+	router->out_messages += delivery->count;
+	router->work += delivery->count;
+	return delivery->count;
+}
+
+static bool match_is_empty(const struct match *match)
+{
+	return !match->literal && !match->groups && match->count == 0;
+}
+
+uint64_t router_publish(struct router *router, const struct message *message)
+{
+	struct match match = find_match(router, message->subject, message->memo);
+	struct delivery delivery;
+
+	router->in_messages++;
+	if (match_is_empty(&match))
+		return 0;
+	/* Field by field: what is large is filled only when it is needed. */
+	delivery.message = message;
+	delivery.except = message->except;
+	delivery.has_headers = message->header_length > 0;
+	delivery.payload = NULL;
+	if (!prepare(router, &delivery))
+		return 0;
+	deliver_to_leaves(router, &delivery, &match);
 	if (delivery.payload)
 		pool_release_payload(router->pool, delivery.payload);
-	router->out_messages += delivery.count;
-	router->work += delivery.count;
 	return delivery.count;
+}
+
+uint64_t router_repeat(struct router *router, const struct memo *memo, struct slice text,
+		       const struct outbox *except)
+{
+	struct delivery delivery;
+
+	router->in_messages++;
+	if (match_is_empty(&memo->match))
+		return 0;
+	delivery.message = NULL;
+	delivery.except = except;
+	delivery.has_headers = false;
+	delivery.payload = NULL;
+	delivery.whole.line = (struct slice){memo->line + 1, memo->length + 5};
+	delivery.whole.tail = text;
+	delivery.whole.body = (struct slice){NULL, 0};
+	return deliver_to_leaves(router, &delivery, &memo->match);
 }

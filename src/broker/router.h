@@ -16,16 +16,57 @@
 #include "broker/trie.h"
 
 struct trace;
-struct memo;
+
+enum {
+	ROUTER_MEMOS = 64,
+	ROUTER_CASTS = 4,
+	ROUTER_CAST_BYTES = 65536,
+	MEMO_SUBJECT = 64,
+	MEMO_PATTERNS = 8,
+};
+
+/*
+ * What the trie answered to a subject. A publisher remembers where the memo of its last subject
+ * is, and knows by the subject in it whether it still is that.
+ */
+struct memo {
+	struct match match;
+	uint64_t pattern_generation; /* of the trie; another one: the match is stale. 0: unused */
+	uint64_t literal_generation;
+	uint32_t hash;
+	uint32_t length; /* of the subject */
+	struct leaf *patterns[MEMO_PATTERNS];
+	char line[5 + MEMO_SUBJECT + 1]; /* "HMSG subject ": how a line begins, and from its second
+					    byte on one without headers */
+};
+
+/*
+ * What receivers with the same sid get, written once: they refer to it. It goes on growing while
+ * there is room, so that of a burst of messages each of them waits for one piece of memory.
+ */
+struct cast {
+	struct payload *payload; /* NULL: unused */
+	uint32_t start;          /* where the message in hand stands in it */
+	uint32_t end;
+	uint64_t message;        /* router.in_messages when it was put there */
+	uint32_t sid_length;
+	char sid[12];
+};
 
 struct router {
 	struct trie trie;
 	struct pool *pool;
 	struct map queues;      /* the names of queue groups, each once */
-	struct memo *memos;     /* what the patterns answered lately; NULL: nothing yet */
+	struct memo *memos;     /* subjects that were looked up lately; NULL: none yet */
+	struct memo *recent;    /* of the last message's subject; NULL: it has none */
 	struct sub *expired;    /* their last message was delivered: the session removes them */
+	uint32_t passed[ROUTER_MEMOS]; /* hashes of subjects that were looked up once */
+	struct cast casts[ROUTER_CASTS];
+	uint32_t next_cast;
+	struct buf head;        /* the beginning of a line, where no memo has it */
 	struct buf scratch[2];  /* tails that had to be written anew */
 	struct trace *trace;    /* NULL: nobody watches */
+	const uint64_t *now_ms; /* the loop's clock; NULL: time stands still */
 	struct queue *noted;    /* the groups that the message in hand concerns */
 	uint64_t random;
 	uint64_t subscriptions; /* that there are */
@@ -40,7 +81,8 @@ struct router {
  * body stands in its bytes.
  */
 struct message {
-	struct outbox *except; /* not delivered there (echo off); NULL: to everybody */
+	const struct outbox *except; /* not delivered there (echo off); NULL: to everybody */
+	struct memo *memo; /* of this subject, where the publisher remembers it; NULL: look it up */
 	struct slice subject;
 	struct slice reply;
 	struct slice tail; /* what follows the sid on a line for everybody who wants headers, up to
@@ -64,11 +106,37 @@ struct slice router_queue_name(const struct queue *queue);
 /* TRIE_OK or TRIE_LAST. The sub is not freed. */
 int router_unsubscribe(struct router *router, struct sub *sub);
 
+/* When a turn ends: lets go of what was kept for the next message. */
+void router_rest(struct router *router);
+
+/* Gives back the memory that nobody needs. */
+void router_trim(struct router *router);
+
 /*
  * Returns how many got it. Subscriptions whose last message this was stand in router->expired,
  * for the session layer to remove before anything else happens.
  */
 uint64_t router_publish(struct router *router, const struct message *message);
+
+static inline bool memo_is_fresh(const struct memo *memo, const struct trie *trie)
+{
+	return memo->pattern_generation == trie->pattern_generation &&
+	       memo->literal_generation == trie->literal_generation;
+}
+
+/*
+ * One more message to the subject of a fresh memo, while nobody traces. `text` is all that follows
+ * the sid: the size, CRLF, the payload, CRLF; the payload is not worth sharing. Otherwise as
+ * router_publish().
+ */
+uint64_t router_repeat(struct router *router, const struct memo *memo, struct slice text,
+		       const struct outbox *except);
+
+/* A memo's subject and the blank behind it. */
+static inline struct slice memo_subject(const struct memo *memo)
+{
+	return (struct slice){memo->line + 5, memo->length + 1};
+}
 
 /* A plain subscription of this outbox that matches, or NULL. */
 struct sub *router_find_own(struct router *router, struct slice subject,

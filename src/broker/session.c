@@ -2,9 +2,13 @@
 #include "broker/session.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "broker/auth.h"
+#include "broker/guard.h"
+#include "broker/permit.h"
 #include "broker/router.h"
 #include "broker/trace.h"
 #include "proto/subject.h"
@@ -21,6 +25,12 @@ void session_init(struct session *session, struct router *router, const struct l
 	*session = (struct session){.router = router, .limits = limits,
 				    .connect = HANDSHAKE_DEFAULTS};
 	outbox_init(&session->outbox, router->pool);
+	session_update_care(session);
+}
+
+void session_update_care(struct session *session)
+{
+	session->careful = session->connect.pedantic || session->outbox.guard;
 }
 
 void session_end_subs(struct session *session)
@@ -30,7 +40,7 @@ void session_end_subs(struct session *session)
 
 	while ((sub = map_next(&session->subs, &at))) {
 		router_unsubscribe(session->router, sub);
-		sub_free(sub);
+		sub_free(&session->router->trie.slab, sub);
 	}
 	map_fini(&session->subs);
 }
@@ -42,6 +52,7 @@ void session_fini(struct session *session)
 		pool_release_payload(session->router->pool, session->inbound);
 	session->inbound = NULL;
 	outbox_fini(&session->outbox);
+	guard_free(session->outbox.guard);
 	session_forget_claim(session);
 	handshake_fini(&session->connect);
 }
@@ -64,7 +75,8 @@ static enum step end(struct session *session, enum fault fault)
 /* Complaints. */
 
 /* Puts -ERR 'text' and, where it names a subject, that in quotes and what stands behind it. */
-static void put_error(struct session *session, enum fault fault, struct slice subject)
+static void put_error(struct session *session, enum fault fault, struct slice subject,
+		      struct slice detail)
 {
 	struct buf line = {0};
 	int error = buf_append(&line, fault_text(fault));
@@ -77,8 +89,8 @@ static void put_error(struct session *session, enum fault fault, struct slice su
 	}
 	if (error == 0 && subject.bytes)
 		error = writer_quote(&line, subject);
-	if (error == 0 && subject.bytes && fault_detail(fault))
-		error = buf_append(&line, slice_of(fault_detail(fault)));
+	if (error == 0 && detail.length > 0)
+		error = buf_append(&line, detail);
 	if (error == 0) {
 		show(session, TRACE_OUT, SLICE("-ERR"), buf_slice(&line));
 		error = buf_append(&line, SLICE("'\r\n"));
@@ -96,7 +108,7 @@ void session_complain(struct session *session, enum fault fault)
 	if (!(session->events & SESSION_COMPLAINED))
 		session->about = nothing;
 	if (fault_text(fault).length > 0)
-		put_error(session, fault, nothing);
+		put_error(session, fault, nothing, nothing);
 	else
 		session->fault = (uint8_t)fault;
 }
@@ -119,8 +131,38 @@ static enum step complain_about(struct session *session, enum fault fault, struc
 /* The client is told the subject as well. */
 static enum step deny(struct session *session, enum fault fault, struct slice subject)
 {
+	const char *detail = fault_detail(fault);
+
 	session->about = subject;
-	put_error(session, fault, subject);
+	put_error(session, fault, subject, slice_of(detail ? detail : ""));
+	return STEP_NEXT;
+}
+
+static int put_quoted(struct buf *to, struct slice before, struct slice text, struct slice behind)
+{
+	int error = buf_append(to, before);
+
+	if (error == 0)
+		error = writer_quote(to, text);
+	return error < 0 ? error : buf_append(to, behind);
+}
+
+/* `sid` is empty where the subscription is only asked for. */
+static enum step deny_sub(struct session *session, struct slice subject, struct slice queue,
+			  struct slice sid)
+{
+	struct buf detail = {0};
+	int error = 0;
+
+	session->about = subject;
+	session->about_queue = queue;
+	if (queue.length > 0)
+		error = put_quoted(&detail, SLICE(" using queue "), queue, SLICE(""));
+	if (error == 0 && sid.length > 0)
+		error = put_quoted(&detail, SLICE(" (sid "), sid, SLICE(")"));
+	if (error == 0)
+		put_error(session, FAULT_SUBSCRIPTION_DENIED, subject, buf_slice(&detail));
+	buf_fini(&detail);
 	return STEP_NEXT;
 }
 
@@ -145,23 +187,18 @@ static enum step ok(struct session *session)
 
 /* Subscriptions. */
 
-static struct slice sub_name(const void *sub)
-{
-	return sub_sid(sub);
-}
-
 static struct sub *find_sub(const struct session *session, struct slice sid, uint32_t *hash)
 {
 	*hash = hash_bytes(session->router->trie.key, sid);
 	return map_find(&session->subs, *hash, sid, sub_name);
 }
 
-static void remove_sub(struct session *session, struct sub *sub)
+static void remove_sub(struct session *session, struct sub *sub, uint32_t hash)
 {
 	show(session, TRACE_DONE, SLICE("DELSUB"), sub_sid(sub));
-	map_remove(&session->subs, sub->sid_hash, sub);
+	map_remove(&session->subs, hash, sub, session->router->trie.key, sub_hash);
 	router_unsubscribe(session->router, sub);
-	sub_free(sub);
+	sub_free(&session->router->trie.slab, sub);
 }
 
 /* Those whose last message was just delivered. Only sessions limit their subscriptions. */
@@ -171,7 +208,8 @@ static void remove_expired(struct router *router)
 		struct sub *sub = router->expired;
 
 		router->expired = sub->next_expired;
-		remove_sub(container_of(sub->outbox, struct session, outbox), sub);
+		remove_sub(container_of(sub->outbox, struct session, outbox), sub,
+			   sub_hash(router->trie.key, sub));
 	}
 }
 
@@ -179,18 +217,22 @@ static void remove_expired(struct router *router)
 static struct sub *add_sub(struct session *session, struct slice subject, struct slice queue,
 			   struct slice sid, uint32_t hash)
 {
+	struct slab *slab = &session->router->trie.slab;
 	struct sub *sub;
 
-	if (map_reserve(&session->subs) < 0)
+	if (map_reserve(&session->subs, session->router->trie.key, sub_hash) < 0)
 		return NULL;
-	sub = sub_new(&session->outbox, sid, hash);
+	sub = sub_new(slab, &session->outbox, sid);
 	if (!sub)
 		return NULL;
 	if (router_subscribe(session->router, sub, subject, queue) < 0) {
-		sub_free(sub);
+		sub_free(slab, sub);
 		return NULL;
 	}
 	map_put(&session->subs, hash, sub);
+	if (session->outbox.guard)
+		sub->guarded = guard_watches(session->outbox.guard, subject, queue,
+					     &session->router->work);
 	return sub;
 }
 
@@ -204,6 +246,16 @@ struct sub *session_restore_sub(struct session *session, struct slice subject, s
 	return add_sub(session, subject, queue, sid, hash);
 }
 
+static bool may_subscribe(struct session *session, struct slice subject, struct slice queue)
+{
+	const struct guard *guard = session->outbox.guard;
+
+	/* What nats-server calls itself. */
+	if (slice_equal(queue, SLICE("_sys_")))
+		return false;
+	return !guard || permit_subscribes(guard->permit, subject, queue, &session->router->work);
+}
+
 static enum step on_sub(struct session *session, const struct op *op, struct slice *input)
 {
 	const struct limits *limits = session->limits;
@@ -211,8 +263,8 @@ static enum step on_sub(struct session *session, const struct op *op, struct sli
 
 	(void)input;
 	session->events |= SESSION_HEARD;
-	if (slice_equal(op->queue, SLICE("_sys_")))
-		return deny(session, FAULT_QUEUE_DENIED, op->subject);
+	if (!may_subscribe(session, op->subject, op->queue))
+		return deny_sub(session, op->subject, op->queue, SLICE(""));
 	if (limits->max_subscription_tokens > 0 &&
 	    subject_count_tokens(op->subject) > limits->max_subscription_tokens)
 		return deny(session, FAULT_TOKENS_DENIED, op->subject);
@@ -238,8 +290,85 @@ static enum step on_unsub(struct session *session, const struct op *op, struct s
 	if (sub && op->max > sub->delivered)
 		sub->max = op->max;
 	else if (sub)
-		remove_sub(session, sub);
+		remove_sub(session, sub, hash);
 	return ok(session);
+}
+
+/* Permissions. */
+
+static struct slice queue_of(const struct sub *sub)
+{
+	const struct queue *queue = leaf_queue(sub->leaf);
+
+	return queue ? router_queue_name(queue) : SLICE("");
+}
+
+/* Each subscription is allowed, and perhaps guarded, or it is forbidden. */
+static void judge_subs(struct session *session, struct guard *guard)
+{
+	uint32_t at = 0;
+	struct sub *sub;
+
+	while ((sub = map_next(&session->subs, &at))) {
+		struct slice subject = leaf_subject(sub->leaf), queue = queue_of(sub);
+
+		sub->guarded = guard && guard_watches(guard, subject, queue,
+						      &session->router->work);
+		if (!guard || may_subscribe(session, subject, queue))
+			continue;
+		sub->next_expired = guard->forbidden;
+		guard->forbidden = sub;
+	}
+}
+
+struct guard *session_take_guard(struct session *session)
+{
+	if (!session->outbox.guard)
+		session->outbox.guard = guard_new(session->router);
+	session_update_care(session);
+	return session->outbox.guard;
+}
+
+static void drop_guard(struct session *session)
+{
+	guard_free(session->outbox.guard);
+	session->outbox.guard = NULL;
+	session_update_care(session);
+}
+
+int session_set_permit(struct session *session, struct permit *permit)
+{
+	struct guard *guard = NULL;
+
+	if (permit_is_narrow(permit)) {
+		guard = session_take_guard(session);
+		if (!guard)
+			return -ENOMEM;
+		guard_set_permit(guard, permit);
+		guard->forbidden = NULL;
+	} else {
+		drop_guard(session);
+	}
+	judge_subs(session, guard);
+	return 0;
+}
+
+bool session_remove_forbidden(struct session *session)
+{
+	struct guard *guard = session->outbox.guard;
+	struct sub *sub = guard ? guard->forbidden : NULL;
+	struct slice subject, queue;
+
+	if (!sub)
+		return false;
+	guard->forbidden = sub->next_expired;
+	subject = leaf_subject(sub->leaf);
+	queue = queue_of(sub);
+	/* Removing it frees them. */
+	guard_keep_about(guard, &subject, &queue);
+	deny_sub(session, subject, queue, sub_sid(sub));
+	remove_sub(session, sub, sub_hash(session->router->trie.key, sub));
+	return true;
 }
 
 /* Messages. */
@@ -248,6 +377,12 @@ static enum step on_unsub(struct session *session, const struct op *op, struct s
 static bool is_below(struct slice subject, struct slice prefix)
 {
 	return subject.length > prefix.length && slice_starts_with(subject, prefix);
+}
+
+/* Subjects that begin like the reserved ones are few: one byte tells most apart. */
+static bool needs_look(struct slice subject)
+{
+	return subject.bytes[0] == '_' || subject.bytes[0] == '$';
 }
 
 static bool is_reserved_subject(struct slice subject)
@@ -261,7 +396,23 @@ static bool is_reserved_reply(struct slice reply)
 	       is_below(reply, SLICE("_GR_."));
 }
 
-/* What is decided before the payload is there (PROTOCOL 3.3, 5.2, 5.4). */
+/* For careful sessions. False: it may not be published. */
+static bool check_subject(struct session *session, struct slice subject)
+{
+	struct guard *guard = session->outbox.guard;
+
+	if (session->connect.pedantic && !subject_is_publishable(subject))
+		complain_about(session, FAULT_INVALID_PUBLISH_SUBJECT, subject);
+	return !guard || guard_publishes(guard, subject, &session->router->work);
+}
+
+static void refuse(struct session *session, enum fault fault, struct slice subject)
+{
+	deny(session, fault, subject);
+	session->denied = true;
+}
+
+/* What is decided before the payload is there (PROTOCOL 3.3, 5.2, 5.4, 10.7). */
 static enum step check_head(struct session *session, const struct op *op)
 {
 	session->denied = false;
@@ -269,23 +420,19 @@ static enum step check_head(struct session *session, const struct op *op)
 		return complain(session, FAULT_NO_HEADERS);
 	if (op->payload_length > session->limits->max_payload)
 		return complain_about(session, FAULT_MAX_PAYLOAD, op->subject);
-	if (session->connect.pedantic && !subject_is_publishable(op->subject))
-		complain_about(session, FAULT_INVALID_PUBLISH_SUBJECT, op->subject);
-	/* Subjects that begin like the reserved ones are few: one byte tells most apart. */
-	if ((op->subject.bytes[0] == '_' || op->subject.bytes[0] == '$') &&
-	    is_reserved_subject(op->subject)) {
-		deny(session, FAULT_PUBLISH_DENIED, op->subject);
-		session->denied = true;
-	} else if (op->reply.length > 0 && is_reserved_reply(op->reply)) {
-		deny(session, FAULT_REPLY_DENIED, op->reply);
-		session->denied = true;
-	}
+	if (session->careful && !check_subject(session, op->subject))
+		refuse(session, FAULT_PUBLISH_DENIED, op->subject);
+	else if (needs_look(op->subject) && is_reserved_subject(op->subject))
+		refuse(session, FAULT_PUBLISH_DENIED, op->subject);
+	else if (op->reply.length > 0 && is_reserved_reply(op->reply))
+		refuse(session, FAULT_REPLY_DENIED, op->reply);
 	return STEP_NEXT;
 }
 
 /* The 503 that tells a requester that nobody listens (PROTOCOL 6.7). */
 static void say_no_responders(struct session *session, const struct message *message)
 {
+	static const char verb[] = "HMSG ";
 	static const char status[] = "NATS/1.0 503\r\nNats-Subject: ";
 	static const char end[] = "\r\n\r\n\r\n";
 	struct slice subject = message->subject;
@@ -300,11 +447,14 @@ static void say_no_responders(struct session *session, const struct message *mes
 		return;
 	tail_slice.length = writer_hmsg_tail(tail, (struct slice){NULL, 0}, (uint32_t)length,
 					     (uint32_t)length);
-	length += 2 + writer_line_length(SLICE("HMSG "), message->reply, sub_sid(sub), tail_slice);
+	length += 2 + SLICE(verb).length + message->reply.length + 1 +
+		  writer_line_length((struct slice){NULL, 0}, sub_sid(sub), tail_slice);
 	start = outbox_room(&session->outbox, length, 0);
 	if (!start)
 		return;
-	to = writer_line(start, SLICE("HMSG "), message->reply, sub_sid(sub), tail_slice);
+	to = writer_copy(writer_copy(start, SLICE(verb)), message->reply);
+	*to++ = ' ';
+	to = writer_line(to, (struct slice){NULL, 0}, sub_sid(sub), tail_slice);
 	/* The trace shows the line up to its CRLF, without the verb. */
 	show(session, TRACE_OUT, SLICE("HMSG"),
 	     (struct slice){start + 5, (size_t)(to - start) - 7});
@@ -317,8 +467,11 @@ static void say_no_responders(struct session *session, const struct message *mes
 static enum step publish(struct session *session, const struct op *op, struct slice body,
 			 struct payload *payload)
 {
+	struct router *router = session->router;
+	uint64_t heard;
 	struct message message = {
 		.except = session->connect.echo ? NULL : &session->outbox,
+		.memo = op->is_known ? session->recent : NULL,
 		.subject = op->subject,
 		.reply = op->reply,
 		.tail = op->tail,
@@ -335,10 +488,13 @@ static enum step publish(struct session *session, const struct op *op, struct sl
 	/* No headers after all: the tail of an HPUB line does not do for MSG. */
 	if (op->verb == VERB_HPUB && op->header_length == 0)
 		message.tail.length = 0;
-	if (router_publish(session->router, &message) == 0 && session->connect.no_responders &&
+	heard = router_publish(router, &message);
+	session->recent = router->recent;
+	if (heard == 0 && session->connect.no_responders &&
 	    op->reply.length > 0)
 		say_no_responders(session, &message);
-	remove_expired(session->router);
+	if (router->expired)
+		remove_expired(router);
 	return STEP_NEXT;
 }
 
@@ -412,6 +568,7 @@ static enum step finish_connect(struct session *session, enum fault fault)
 
 	if (fault == FAULT_NONE && connect->no_responders && !session->outbox.wants_headers)
 		fault = FAULT_NO_RESPONDERS;
+	session_update_care(session);
 	if (fault != FAULT_NONE)
 		return complain(session, fault);
 	session->connected = true;
@@ -460,14 +617,25 @@ void session_forget_claim(struct session *session)
 	session->claim = NULL;
 }
 
+void session_enter(struct session *session, struct router *router)
+{
+	if (router == session->router)
+		return;
+	session_end_subs(session);
+	drop_guard(session);
+	session->recent = NULL;
+	session->router = router;
+}
+
 void session_admit(struct session *session, const struct auth_user *user, struct router *router)
 {
-	/* In another account others hear him. */
-	if (router != session->router)
-		session_end_subs(session);
-	session->router = router;
+	session_enter(session, router);
 	session->user = user;
 	session->is_locked = false;
+	if (session_set_permit(session, user ? user->permit : NULL) < 0)
+		session->fault = FAULT_MEMORY;
+	while (session_remove_forbidden(session))
+		continue;
 	/* A first operation that was no CONNECT has still to be done. */
 	if (session->claim)
 		finish_connect(session, (enum fault)session->late_fault);
@@ -614,6 +782,67 @@ static void fill_inbound(struct session *session, struct slice *input)
 	session_filled(session, length);
 }
 
+/* The general way of one operation. */
+static enum step next_step(struct session *session, struct op *op, struct slice *input)
+{
+	enum fault fault;
+
+	op->known = session->recent ? memo_subject(session->recent) : (struct slice){NULL, 0};
+	switch (parser_next(&session->parser, input, session->limits->max_control_line, op,
+			    &fault)) {
+	case PARSER_MORE:
+		return STEP_WAIT;
+	case PARSER_FAULT:
+		return complain(session, fault);
+	default:
+		break;
+	}
+	if (session->router->trace)
+		show_op(session, op);
+	return handlers[op->verb](session, op, input);
+}
+
+/*
+ * The quick way of a message like the one before: for those who publish much to few subjects. What
+ * has to be looked at more closely goes the general way.
+ */
+static bool publish_again(struct session *session, struct slice *input)
+{
+	const struct limits *limits = session->limits;
+	const struct memo *memo = session->recent;
+	struct router *router = session->router;
+	struct slice known, text;
+	size_t length;
+	uint32_t size;
+
+	if (!memo || !parser_is_between(&session->parser) || session->careful ||
+	    router->trace || !memo_is_fresh(memo, &router->trie))
+		return false;
+	known = memo_subject(memo);
+	length = parser_repeated(*input, known, &size, &text);
+	if (length == 0 || size >= OUTBOX_SHARE_BYTES || size > limits->max_payload ||
+	    known.length + text.length - size > limits->max_control_line || needs_look(known))
+		return false;
+	*input = slice_after(*input, length);
+	session->events |= SESSION_HEARD;
+	ok(session);
+	router_repeat(router, memo, text, session->connect.echo ? NULL : &session->outbox);
+	if (router->expired)
+		remove_expired(router);
+	return true;
+}
+
+/* Is there something that the owner should look at before the session goes on? */
+static bool must_pause(const struct session *session, uint64_t work_before)
+{
+	const struct pool *pool = session->router->pool;
+
+	return (session->events &
+		(SESSION_CONNECTED | SESSION_FIRST_PING | SESSION_COMPLAINED | SESSION_CLAIMS)) ||
+	       !list_is_empty(&pool->hot) || pool->congested ||
+	       session->router->work - work_before > SESSION_WORK;
+}
+
 /*
  * Before it is known who he is: whoever begins with something else than CONNECT has no credentials.
  */
@@ -629,37 +858,21 @@ static bool claims_to_be_nobody(struct session *session, struct slice input)
 
 enum session_answer session_feed(struct session *session, struct slice *input)
 {
-	struct pool *pool = session->router->pool;
 	uint64_t work_before = session->router->work;
 	struct op op = {0};
-	enum fault fault;
 
 	if (session->inbound)
 		fill_inbound(session, input);
 	if (session->is_locked && claims_to_be_nobody(session, *input))
 		return session->fault ? SESSION_OVER : SESSION_WAIT;
 	while (!session->fault) {
-		enum parser_answer answer = parser_next(&session->parser, input,
-							session->limits->max_control_line, &op,
-							&fault);
-		enum step step;
+		if (!publish_again(session, input)) {
+			enum step step = next_step(session, &op, input);
 
-		if (answer == PARSER_MORE)
-			return SESSION_MORE;
-		if (answer == PARSER_FAULT) {
-			session_complain(session, fault);
-			break;
+			if (step == STEP_WAIT)
+				return SESSION_MORE;
 		}
-		if (session->router->trace)
-			show_op(session, &op);
-		step = handlers[op.verb](session, &op, input);
-		if (step == STEP_WAIT)
-			return SESSION_MORE;
-		if ((session->events &
-		     (SESSION_CONNECTED | SESSION_FIRST_PING | SESSION_COMPLAINED |
-		      SESSION_CLAIMS)) ||
-		    !list_is_empty(&pool->hot) || pool->congested ||
-		    session->router->work - work_before > SESSION_WORK)
+		if (must_pause(session, work_before))
 			return session->fault ? SESSION_OVER : SESSION_WAIT;
 	}
 	return SESSION_OVER;

@@ -6,9 +6,10 @@
  * it when it says so.
  *
  * It is plain data, so that another process can go on with it: broker/state.h saves connect,
- * connected, pinged, denied, is_locked, has_default and the user's id; parser; inbound; the bytes of the outbox; and the subscriptions.
- * All else is found again (router, limits, places in the trie) or lives for a turn only (events,
- * fault, complaint, about).
+ * connected, pinged, denied, is_locked, has_default and the user's id; parser; inbound; the bytes of
+ * the outbox; the subscriptions; and the replies it was asked for. All else is found again (router,
+ * limits, permit, memos, places in the trie) or lives for a turn only (events, fault, complaint,
+ * about).
  */
 #pragma once
 
@@ -22,6 +23,9 @@
 #include "proto/parser.h"
 
 struct auth_user;
+struct guard;
+struct memo;
+struct permit;
 struct router;
 struct sub;
 
@@ -49,9 +53,11 @@ struct session {
 	struct router *router;
 	const struct limits *limits;
 	struct connect connect;
+	struct memo *recent; /* the router's, of the last subject that was published to; NULL: none */
 	struct map subs; /* by sid */
 	struct slice about; /* the subject that `complaint` or `fault` is about, in the bytes
 			       that were fed: the owner looks at once. NULL: none */
+	struct slice about_queue; /* of a subscription that was denied; likewise */
 	struct payload *inbound; /* a large message still arriving: its line, then its body */
 	uint32_t inbound_line;   /* length of the line; CRLF follows */
 	uint32_t inbound_filled;
@@ -64,6 +70,7 @@ struct session {
 	bool connected; /* CONNECT was accepted */
 	bool pinged;    /* PING came after CONNECT */
 	bool denied;    /* the message in hand is not to be published */
+	bool careful;   /* subjects are looked at: it is pedantic, or has a guard */
 	bool is_guarded; /* not everybody may come in; from the beginning, or since a reload */
 	bool is_locked;  /* guarded, and it is not yet known who this is: nothing is done for him */
 	bool has_default; /* `user` was bound without credentials */
@@ -96,6 +103,9 @@ void session_end_subs(struct session *session);
  */
 void session_guard(struct session *session);
 
+/* Others hear it from now on: what it has with those before ends. */
+void session_enter(struct session *session, struct router *router);
+
 /* He is this user, in this router; what the CONNECT said goes on to hold. NULL: nobody. */
 void session_admit(struct session *session, const struct auth_user *user, struct router *router);
 
@@ -104,6 +114,19 @@ void session_refuse(struct session *session);
 
 /* Forgets and erases the claim; what is decided later is for its owner to know. */
 void session_forget_claim(struct session *session);
+
+/*
+ * What it may do from now on; NULL: everything. Takes a reference. Subscriptions that were allowed
+ * and are not any more are to be removed before anything else happens, by
+ * session_remove_forbidden() until it says false. 0 or -ENOMEM: then it must not go on.
+ */
+int session_set_permit(struct session *session, struct permit *permit);
+
+/*
+ * Removes a subscription that the permit forbids, and complains to the client. `complaint` and
+ * `about` tell of it until the next call. False: there is none left.
+ */
+bool session_remove_forbidden(struct session *session);
 
 /* Takes whole operations off the front of `input`. */
 enum session_answer session_feed(struct session *session, struct slice *input);
@@ -116,6 +139,12 @@ struct room session_room(const struct session *session);
 enum session_answer session_filled(struct session *session, size_t length);
 
 /* For broker/state.c, into a fresh session. */
+
+/* Its CONNECT was restored. */
+void session_update_care(struct session *session);
+
+/* Made if need be; until session_set_permit() it allows everything. NULL without memory. */
+struct guard *session_take_guard(struct session *session);
 
 /* A subscription; the subject is valid. NULL: the sid is there already, or there is no memory. */
 struct sub *session_restore_sub(struct session *session, struct slice subject, struct slice queue,

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "broker/guard.h"
 #include "broker/router.h"
 #include "proto/subject.h"
 
@@ -19,6 +20,7 @@ enum session_tag {
 	SESSION_SUB = 9,      /* fields: sub_tag; any number of times */
 	SESSION_PENDING = 10, /* bytes of the outbox; this and the next in their order */
 	SESSION_SHARED = 11,  /* fields: shared_tag */
+	SESSION_GRANT = 12,   /* fields: grant_tag; any number of times, the oldest first */
 };
 
 enum inbound_tag { INBOUND_VERB = 1, INBOUND_LINE = 2, INBOUND_LENGTH = 3, INBOUND_BYTES = 4 };
@@ -26,6 +28,8 @@ enum inbound_tag { INBOUND_VERB = 1, INBOUND_LINE = 2, INBOUND_LENGTH = 3, INBOU
 enum sub_tag { SUB_SUBJECT = 1, SUB_QUEUE = 2, SUB_SID = 3, SUB_MAX = 4, SUB_DELIVERED = 5 };
 
 enum shared_tag { SHARED_NUMBER = 1, SHARED_START = 2, SHARED_END = 3 };
+
+enum grant_tag { GRANT_REPLY = 1, GRANT_LEFT = 2 /* missing: no limit */, GRANT_AGE_MS = 3 };
 
 /* Bits of SESSION_FLAGS; they never change either. */
 enum flag {
@@ -85,12 +89,27 @@ static void save_sub(const struct sub *sub, struct tags_writer *writer)
 	size_t start = tags_begin(writer, SESSION_SUB);
 
 	tags_put(writer, SUB_SUBJECT, leaf_subject(sub->leaf));
-	if (sub->leaf->queue)
-		tags_put(writer, SUB_QUEUE, router_queue_name(sub->leaf->queue));
+	if (leaf_queue(sub->leaf))
+		tags_put(writer, SUB_QUEUE, router_queue_name(leaf_queue(sub->leaf)));
 	tags_put(writer, SUB_SID, sub_sid(sub));
 	tags_put_number(writer, SUB_MAX, sub->max);
 	tags_put_number(writer, SUB_DELIVERED, sub->delivered);
 	tags_end(writer, start);
+}
+
+static void save_grants(const struct guard *guard, struct tags_writer *writer)
+{
+	for (const struct list *link = guard->by_age.next; link != &guard->by_age;
+	     link = link->next) {
+		const struct grant *grant = container_of(link, struct grant, link);
+		size_t start = tags_begin(writer, SESSION_GRANT);
+
+		tags_put(writer, GRANT_REPLY, (struct slice){grant->reply, grant->length});
+		if (grant->left > 0)
+			tags_put_number(writer, GRANT_LEFT, (uint64_t)grant->left);
+		tags_put_number(writer, GRANT_AGE_MS, guard_grant_age_ms(guard, grant));
+		tags_end(writer, start);
+	}
 }
 
 static int save_shared(const struct chunk *chunk, struct state_payloads *payloads,
@@ -100,13 +119,20 @@ static int save_shared(const struct chunk *chunk, struct state_payloads *payload
 	size_t start;
 
 	if (!payload->number) {
-		/* Nobody looks at what is behind the end of the first who waits for it. */
+		/* Few look at what is behind the end of the first who waits for it. */
 		struct slice bytes = {payload->bytes, chunk->payload_end};
 		int error = payloads->keep(payloads, bytes);
 
 		if (error < 0)
 			return error;
 		payload->number = ++payloads->count;
+		payload->saved = chunk->payload_end;
+	}
+	if (chunk->payload_end > payload->saved) {
+		tags_put(writer, SESSION_PENDING,
+			 (struct slice){payload->bytes + chunk->payload_start,
+					chunk->payload_end - chunk->payload_start});
+		return 0;
 	}
 	start = tags_begin(writer, SESSION_SHARED);
 	tags_put_number(writer, SHARED_NUMBER, payload->number);
@@ -158,6 +184,8 @@ int state_save(const struct session *session, struct state_payloads *payloads,
 	}
 	while ((sub = map_next(&session->subs, &at)))
 		save_sub(sub, writer);
+	if (session->outbox.guard)
+		save_grants(session->outbox.guard, writer);
 	return save_outbox(&session->outbox, payloads, writer);
 }
 
@@ -182,6 +210,7 @@ static void load_flags(struct session *session, uint64_t flags)
 	session->pinged = flags & FLAG_PINGED;
 	session->denied = flags & FLAG_DENIED;
 	session->outbox.wants_headers = flags & FLAG_WANTS_HEADERS;
+	session_update_care(session);
 }
 
 /* A field of fields, read into what each tag is for. False: damaged. */
@@ -228,7 +257,7 @@ static bool load_sub(struct session *session, struct slice fields)
 	if (!sub)
 		return false;
 	sub->max = (uint32_t)max;
-	sub->delivered = delivered;
+	sub->delivered = delivered < UINT32_MAX ? (uint32_t)delivered : UINT32_MAX;
 	return true;
 }
 
@@ -263,6 +292,23 @@ static bool load_shared(struct outbox *outbox, const struct state_source *source
 		return false;
 	outbox_attach(outbox, source->all[number - 1].payload, start, end);
 	return true;
+}
+
+/* The permit that it was given under comes later. */
+static bool load_grant(struct session *session, struct slice fields)
+{
+	struct slice values[GRANT_AGE_MS + 1] = {0};
+	struct guard *guard;
+	uint64_t left;
+
+	if (!split(fields, values, GRANT_AGE_MS + 1))
+		return false;
+	left = tags_number(values[GRANT_LEFT]);
+	guard = session_take_guard(session);
+	if (!guard || values[GRANT_REPLY].length == 0 || left > INT64_MAX)
+		return false;
+	return guard_restore_grant(guard, values[GRANT_REPLY], left ? (int64_t)left : -1,
+				   tags_number(values[GRANT_AGE_MS]));
 }
 
 /* Numbers that do not fit are nobody's. */
@@ -305,6 +351,8 @@ static bool load_field(struct session *session, const struct state_source *sourc
 		return load_inbound(session, field->value);
 	case SESSION_SUB:
 		return load_sub(session, field->value);
+	case SESSION_GRANT:
+		return load_grant(session, field->value);
 	case SESSION_PENDING:
 		return load_pending(&session->outbox, field->value);
 	case SESSION_SHARED:

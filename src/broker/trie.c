@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/scan.h"
 #include "broker/sub.h"
 #include "proto/subject.h"
 
@@ -15,15 +16,20 @@ struct node {
 	struct node *star;    /* the child for `*` */
 	struct leaf *leaves;  /* patterns that end here */
 	struct leaf *tails;   /* patterns that go on with a last `>` */
-	uint32_t hash;
 	uint32_t length;
 	char token[];
 };
 
-/* A place where a walk still has to go: a node, and the subject's rest below it. */
+/* One of a published subject. */
+struct token {
+	struct slice text;
+	uint32_t hash;
+};
+
+/* A place where a walk still has to go: a node, and which token decides below it. */
 struct visit {
 	struct node *node;
-	struct slice rest;
+	size_t at;
 };
 
 static struct slice node_name(const void *item)
@@ -33,26 +39,39 @@ static struct slice node_name(const void *item)
 	return (struct slice){node->token, node->length};
 }
 
+static uint32_t node_hash(uint64_t key, const void *node)
+{
+	return hash_bytes(key, node_name(node));
+}
+
 void trie_init(struct trie *trie, uint64_t key)
 {
-	*trie = (struct trie){.key = key};
+	*trie = (struct trie){.key = key, .pattern_generation = 1, .literal_generation = 1};
+	slab_init(&trie->slab);
 }
 
 /* The room for walks, when there is nothing to walk. */
 static void free_room(struct trie *trie)
 {
 	free(trie->visits);
+	free(trie->tokens);
 	free(trie->found);
 	trie->visits = NULL;
+	trie->tokens = NULL;
 	trie->found = NULL;
 	trie->depth = trie->found_capacity = 0;
 }
 
 void trie_fini(struct trie *trie)
 {
-	assert(!trie->root && trie->literals.count == 0);
-	map_fini(&trie->literals);
+	assert(!trie->root && trie->literals.count == 0 && trie->groups.count == 0);
 	free_room(trie);
+	slab_fini(&trie->slab);
+}
+
+void trie_trim(struct trie *trie)
+{
+	slab_trim(&trie->slab);
 }
 
 static bool is_token(struct slice token, char wildcard)
@@ -60,13 +79,18 @@ static bool is_token(struct slice token, char wildcard)
 	return token.length == 1 && token.bytes[0] == wildcard;
 }
 
-static struct node *new_node(struct node *parent, struct slice token, uint32_t hash)
+static size_t node_size(size_t length)
 {
-	struct node *node = malloc(sizeof(*node) + token.length);
+	return sizeof(struct node) + length;
+}
+
+static struct node *new_node(struct trie *trie, struct node *parent, struct slice token)
+{
+	struct node *node = slab_take(&trie->slab, node_size(token.length));
 
 	if (!node)
 		return NULL;
-	*node = (struct node){.parent = parent, .hash = hash, .length = (uint32_t)token.length};
+	*node = (struct node){.parent = parent, .length = (uint32_t)token.length};
 	if (token.length > 0)
 		memcpy(node->token, token.bytes, token.length);
 	return node;
@@ -88,17 +112,17 @@ static void prune(struct trie *trie, struct node *node)
 		else if (parent->star == node)
 			parent->star = NULL;
 		else
-			map_remove(&parent->children, node->hash, node);
-		map_fini(&node->children);
-		free(node);
+			map_remove(&parent->children, node_hash(trie->key, node), node, trie->key,
+				   node_hash);
+		slab_return(&trie->slab, node, node_size(node->length));
 		node = parent;
 	}
 }
 
-static struct node *take_star(struct node *node)
+static struct node *take_star(struct trie *trie, struct node *node)
 {
 	if (!node->star)
-		node->star = new_node(node, SLICE("*"), 0);
+		node->star = new_node(trie, node, SLICE("*"));
 	return node->star;
 }
 
@@ -109,11 +133,11 @@ static struct node *take_child(struct trie *trie, struct node *node, struct slic
 	struct node *child;
 
 	if (is_token(token, '*'))
-		return take_star(node);
+		return take_star(trie, node);
 	child = map_find(&node->children, hash, token, node_name);
-	if (child || map_reserve(&node->children) < 0)
+	if (child || map_reserve(&node->children, trie->key, node_hash) < 0)
 		return child;
-	child = new_node(node, token, hash);
+	child = new_node(trie, node, token);
 	if (child)
 		map_put(&node->children, hash, child);
 	return child;
@@ -125,7 +149,7 @@ static int take_node(struct trie *trie, struct slice subject, struct node **foun
 	struct node *node;
 
 	if (!trie->root)
-		trie->root = new_node(NULL, (struct slice){NULL, 0}, 0);
+		trie->root = new_node(trie, NULL, (struct slice){NULL, 0});
 	node = trie->root;
 	*tail = false;
 	while (node && subject.bytes && !*tail) {
@@ -149,13 +173,18 @@ static int take_node(struct trie *trie, struct slice subject, struct node **foun
 static int reserve_depth(struct trie *trie, size_t depth)
 {
 	struct visit *visits;
+	struct token *tokens;
 
-	if (depth <= trie->depth && trie->visits)
+	if (depth <= trie->depth)
 		return 0;
 	visits = realloc(trie->visits, (depth + 1) * sizeof(*visits));
 	if (!visits)
 		return -ENOMEM;
 	trie->visits = visits;
+	tokens = realloc(trie->tokens, depth * sizeof(*tokens));
+	if (!tokens)
+		return -ENOMEM;
+	trie->tokens = tokens;
 	trie->depth = (uint32_t)depth;
 	return 0;
 }
@@ -175,49 +204,71 @@ static int reserve_found(struct trie *trie)
 	return 0;
 }
 
-static struct leaf *new_leaf(struct slice subject, struct queue *queue, uint32_t hash)
+/* A leaf and what stands in front of it. */
+static size_t leaf_size(size_t length, bool has_links)
 {
-	struct leaf *leaf = malloc(sizeof(*leaf) + subject.length);
+	size_t size = offsetof(struct leaf, subject) + length;
 
-	if (!leaf)
+	if (size < sizeof(struct leaf))
+		size = sizeof(struct leaf);
+	return size + (has_links ? sizeof(struct links) : 0);
+}
+
+static struct leaf *new_leaf(struct trie *trie, struct slice subject, bool has_links)
+{
+	void *memory = slab_take(&trie->slab, leaf_size(subject.length, has_links));
+	struct leaf *leaf = memory;
+
+	if (!memory)
 		return NULL;
-	*leaf = (struct leaf){.queue = queue, .hash = hash,
-			      .subject_length = (uint32_t)subject.length};
+	if (has_links) {
+		struct links *links = memory;
+
+		*links = (struct links){0};
+		leaf = (void *)(links + 1);
+	}
+	*leaf = (struct leaf){.subject_length = (uint32_t)subject.length, .has_links = has_links};
 	memcpy(leaf->subject, subject.bytes, subject.length);
 	return leaf;
+}
+
+static void free_leaf(struct trie *trie, struct leaf *leaf)
+{
+	void *memory = leaf->has_links ? (void *)leaf_links(leaf) : (void *)leaf;
+
+	if (leaf->is_many)
+		free(leaf->many);
+	slab_return(&trie->slab, memory, leaf_size(leaf->subject_length, leaf->has_links));
 }
 
 /* Plain subscriptions come first, so that theirs is found at once; groups follow in no order. */
 static void link_leaf(struct leaf **list, struct leaf *leaf)
 {
+	struct links *links = leaf_links(leaf);
 	struct leaf *first = *list;
 
-	if (first && leaf->queue) {
-		leaf->previous = first;
-		leaf->next = first->next;
-		first->next = leaf;
+	if (first && links->queue) {
+		links->previous = first;
+		links->next = leaf_links(first)->next;
+		leaf_links(first)->next = leaf;
 	} else {
-		leaf->next = first;
+		links->next = first;
 		*list = leaf;
 	}
-	if (leaf->next)
-		leaf->next->previous = leaf;
+	if (links->next)
+		leaf_links(links->next)->previous = leaf;
 }
 
-static void unlink_leaf(struct leaf **list, const struct leaf *leaf)
+static void unlink_leaf(struct leaf **list, struct leaf *leaf)
 {
-	if (leaf->next)
-		leaf->next->previous = leaf->previous;
-	if (leaf->previous)
-		leaf->previous->next = leaf->next;
+	const struct links *links = leaf_links(leaf);
+
+	if (links->next)
+		leaf_links(links->next)->previous = links->previous;
+	if (links->previous)
+		leaf_links(links->previous)->next = links->next;
 	else
-		*list = leaf->next;
-}
-
-/* The leaf of plain subscriptions, if this is what is asked for and there is one. */
-static struct leaf *find_plain(struct leaf *first, const struct queue *queue)
-{
-	return first && !first->queue && !queue ? first : NULL;
+		*list = links->next;
 }
 
 static int take_pattern(struct trie *trie, struct slice subject, struct queue *queue,
@@ -231,192 +282,276 @@ static int take_pattern(struct trie *trie, struct slice subject, struct queue *q
 	    take_node(trie, subject, &node, &tail) < 0)
 		return -ENOMEM;
 	list = tail ? &node->tails : &node->leaves;
-	*leaf = find_plain(*list, queue);
-	if (*leaf)
+	*leaf = *list;
+	if (!queue && *leaf && !leaf_queue(*leaf))
 		return TRIE_OK;
-	*leaf = new_leaf(subject, queue, 0);
+	*leaf = new_leaf(trie, subject, true);
 	if (!*leaf) {
 		prune(trie, node);
 		return -ENOMEM;
 	}
-	(*leaf)->node = node;
+	leaf_links(*leaf)->node = node;
+	leaf_links(*leaf)->queue = queue;
 	link_leaf(list, *leaf);
 	trie->pattern_leaves++;
-	trie->generation++;
+	trie->pattern_generation++;
 	return TRIE_FIRST;
 }
 
-static int take_literal(struct trie *trie, struct slice subject, struct queue *queue,
-			struct leaf **leaf)
+static int take_literal(struct trie *trie, struct slice subject, struct leaf **leaf)
 {
 	uint32_t hash = trie_hash(trie, subject);
-	struct leaf *first = trie_find_literal(trie, subject, hash);
-	struct leaf *list = first;
 
-	*leaf = find_plain(first, queue);
+	*leaf = trie_find_literal(trie, subject, hash);
 	if (*leaf)
 		return TRIE_OK;
-	if (!first && map_reserve(&trie->literals) < 0)
+	if (map_reserve(&trie->literals, trie->key, leaf_hash) < 0)
 		return -ENOMEM;
-	*leaf = new_leaf(subject, queue, hash);
+	*leaf = new_leaf(trie, subject, false);
 	if (!*leaf)
 		return -ENOMEM;
-	link_leaf(&list, *leaf);
-	if (!first)
-		map_put(&trie->literals, hash, *leaf);
-	else if (list != first)
-		map_replace(&trie->literals, hash, first, list);
+	map_put(&trie->literals, hash, *leaf);
+	trie->literal_generation++;
 	return TRIE_FIRST;
 }
 
-static int take(struct trie *trie, struct slice subject, struct queue *queue, struct leaf **leaf)
+/* The first of a subject's groups stands in the map; others are linked behind it. */
+static int take_group(struct trie *trie, struct slice subject, struct queue *queue,
+		      struct leaf **leaf)
 {
-	if (subject_kind(subject) == SUBJECT_LITERAL)
-		return take_literal(trie, subject, queue, leaf);
-	return take_pattern(trie, subject, queue, leaf);
+	uint32_t hash = trie_hash(trie, subject);
+	struct leaf *first = trie_find_groups(trie, subject, hash);
+
+	if (!first && map_reserve(&trie->groups, trie->key, leaf_hash) < 0)
+		return -ENOMEM;
+	*leaf = new_leaf(trie, subject, true);
+	if (!*leaf)
+		return -ENOMEM;
+	leaf_links(*leaf)->queue = queue;
+	link_leaf(&first, *leaf);
+	if (first == *leaf)
+		map_put(&trie->groups, hash, first);
+	trie->literal_generation++;
+	return TRIE_FIRST;
 }
 
 int trie_take(struct trie *trie, struct slice subject, struct leaf **leaf)
 {
-	return take(trie, subject, NULL, leaf);
+	if (subject_kind(subject) == SUBJECT_LITERAL)
+		return take_literal(trie, subject, leaf);
+	return take_pattern(trie, subject, NULL, leaf);
 }
 
 int trie_take_queue(struct trie *trie, struct slice subject, struct queue *queue,
 		    struct leaf **leaf)
 {
-	return take(trie, subject, queue, leaf);
+	if (subject_kind(subject) == SUBJECT_LITERAL)
+		return take_group(trie, subject, queue, leaf);
+	return take_pattern(trie, subject, queue, leaf);
 }
 
 static void drop_pattern(struct trie *trie, struct leaf *leaf)
 {
 	struct slice subject = leaf_subject(leaf);
+	struct node *node = leaf_links(leaf)->node;
 	bool tail = subject.bytes[subject.length - 1] == '>' &&
 		    (subject.length == 1 || subject.bytes[subject.length - 2] == '.');
 
-	unlink_leaf(tail ? &leaf->node->tails : &leaf->node->leaves, leaf);
+	unlink_leaf(tail ? &node->tails : &node->leaves, leaf);
 	trie->pattern_leaves--;
-	trie->generation++;
-	prune(trie, leaf->node);
+	trie->pattern_generation++;
+	prune(trie, node);
 	if (trie->pattern_leaves == 0)
 		free_room(trie);
 }
 
-static void drop_literal(struct trie *trie, struct leaf *leaf)
+static void drop_group(struct trie *trie, struct leaf *leaf)
 {
+	uint32_t hash = leaf_hash(trie->key, leaf);
+	const struct links *links = leaf_links(leaf);
 	struct leaf *first = leaf;
 
-	if (!leaf->previous && leaf->next)
-		map_replace(&trie->literals, leaf->hash, leaf, leaf->next);
-	else if (!leaf->previous)
-		map_remove(&trie->literals, leaf->hash, leaf);
+	if (!links->previous && links->next)
+		map_replace(&trie->groups, hash, leaf, links->next);
+	else if (!links->previous)
+		map_remove(&trie->groups, hash, leaf, trie->key, leaf_hash);
 	unlink_leaf(&first, leaf);
+	trie->literal_generation++;
+}
+
+static void drop_literal(struct trie *trie, struct leaf *leaf)
+{
+	map_remove(&trie->literals, leaf_hash(trie->key, leaf), leaf, trie->key, leaf_hash);
+	trie->literal_generation++;
 }
 
 void trie_drop(struct trie *trie, struct leaf *leaf)
 {
-	assert(leaf->count == 0);
-	if (leaf->node)
+	assert(leaf_count(leaf) == 0);
+	if (!leaf->has_links)
+		drop_literal(trie, leaf);
+	else if (leaf_links(leaf)->node)
 		drop_pattern(trie, leaf);
 	else
-		drop_literal(trie, leaf);
-	if (leaf->capacity)
-		free(leaf->many);
-	free(leaf);
+		drop_group(trie, leaf);
+	free_leaf(trie, leaf);
 }
 
 /* From one member in place to an array, or to a larger one. */
 static int grow(struct leaf *leaf)
 {
-	uint32_t capacity = leaf->capacity ? leaf->capacity * 2 : 4;
-	struct sub **many = realloc(leaf->capacity ? leaf->many : NULL, capacity * sizeof(*many));
+	uint32_t capacity = leaf->is_many ? leaf->many->capacity * 2 : 4;
+	struct members *many = realloc(leaf->is_many ? leaf->many : NULL,
+				       sizeof(*many) + capacity * sizeof(struct sub *));
 
 	if (!many)
 		return -ENOMEM;
-	if (!leaf->capacity && leaf->count == 1)
-		many[0] = leaf->one;
+	if (!leaf->is_many) {
+		many->count = 1;
+		many->subs[0] = leaf->one;
+	}
+	many->capacity = capacity;
 	leaf->many = many;
-	leaf->capacity = capacity;
+	leaf->is_many = true;
 	return 0;
 }
 
 int leaf_join(struct leaf *leaf, struct sub *sub)
 {
-	if (leaf->count == (leaf->capacity ? leaf->capacity : 1) && grow(leaf) < 0)
+	uint32_t count = leaf_count(leaf);
+
+	if (count == (leaf->is_many ? leaf->many->capacity : 1) && grow(leaf) < 0)
 		return -ENOMEM;
 	sub->leaf = leaf;
-	sub->index = leaf->count;
-	leaf_members(leaf)[leaf->count++] = sub;
+	sub->index = count & INT32_MAX;
+	leaf_members(leaf)[count] = sub;
+	if (leaf->is_many)
+		leaf->many->count++;
 	return 0;
 }
 
 /* A failure to shrink costs memory, nothing else. */
 static void shrink(struct leaf *leaf)
 {
-	struct sub **many;
+	struct members *many = leaf->many;
 
-	if (leaf->capacity <= 8 || leaf->count > leaf->capacity / 4)
+	if (many->capacity <= 8 || many->count > many->capacity / 4)
 		return;
-	many = realloc(leaf->many, leaf->capacity / 2 * sizeof(struct sub *));
+	many = realloc(many, sizeof(*many) + many->capacity / 2 * sizeof(struct sub *));
 	if (!many)
 		return;
+	many->capacity /= 2;
 	leaf->many = many;
-	leaf->capacity /= 2;
 }
 
 int leaf_leave(struct leaf *leaf, struct sub *sub)
 {
 	struct sub **members = leaf_members(leaf);
-	struct sub *last = members[leaf->count - 1];
+	struct sub *last = members[leaf_count(leaf) - 1];
 
 	assert(members[sub->index] == sub);
+	sub->leaf = NULL;
+	if (!leaf->is_many) {
+		leaf->one = NULL;
+		return TRIE_LAST;
+	}
 	members[sub->index] = last;
 	last->index = sub->index;
-	leaf->count--;
-	sub->leaf = NULL;
+	leaf->many->count--;
 	shrink(leaf);
-	return leaf->count == 0 ? TRIE_LAST : TRIE_OK;
+	return leaf->many->count == 0 ? TRIE_LAST : TRIE_OK;
 }
 
 static uint32_t gather(struct trie *trie, uint32_t count, struct leaf *leaf)
 {
-	for (; leaf; leaf = leaf->next)
+	for (; leaf; leaf = leaf_links(leaf)->next)
 		trie->found[count++] = leaf;
 	return count;
 }
 
 /*
- * Depth first. At each node the walk goes on with the literal child and remembers the star child
- * for later, so there is at most one place to remember a level.
+ * Takes a subject apart, as far as patterns go; returns how many tokens it has in all. 0: one of
+ * them is empty, and no pattern matches.
  */
-uint32_t trie_find_patterns(struct trie *trie, struct slice subject)
+static size_t take_apart(struct trie *trie, struct slice subject)
+{
+	const char *start = subject.bytes;
+	const char *end = start + subject.length;
+	size_t count = 0;
+
+	for (;; count++) {
+		const char *dot = scan_dot(start, end);
+		struct slice text = {start, (size_t)(dot - start)};
+
+		if (dot == start)
+			return 0;
+		if (count < trie->depth)
+			trie->tokens[count] = (struct token){text, hash_bytes(trie->key, text)};
+		if (dot == end)
+			return count + 1;
+		start = dot + 1;
+	}
+}
+
+/*
+ * Depth first. At each node the walk goes on with the literal child and remembers the star child
+ * for later, so there is at most one place to remember a level. What it will need next is asked of
+ * memory early.
+ */
+static uint32_t walk(struct trie *trie, size_t length)
 {
 	uint32_t count = 0;
 	size_t open = 0;
 
-	trie->visited = 0;
-	if (!trie->root || !subject_has_only_full_tokens(subject))
-		return 0;
-	trie->visits[open++] = (struct visit){trie->root, subject};
+	trie->visits[open++] = (struct visit){trie->root, 0};
 	while (open > 0) {
 		struct visit visit = trie->visits[--open];
 		struct node *node = visit.node;
+		const struct token *token;
 		struct node *child;
-		struct slice token;
 
 		trie->visited++;
-		if (!visit.rest.bytes) {
+		if (visit.at == length) {
 			count = gather(trie, count, node->leaves);
 			continue;
 		}
 		count = gather(trie, count, node->tails);
-		token = subject_next_token(&visit.rest);
-		if (node->star)
-			trie->visits[open++] = (struct visit){node->star, visit.rest};
-		if (node->children.count == 0)
+		/* No pattern goes on below. */
+		if (visit.at == trie->depth)
 			continue;
-		child = map_find(&node->children, hash_bytes(trie->key, token), token, node_name);
+		token = &trie->tokens[visit.at];
+		if (node->star) {
+			__builtin_prefetch(node->star);
+			trie->visits[open++] = (struct visit){node->star, visit.at + 1};
+		}
+		child = map_find(&node->children, token->hash, token->text, node_name);
 		if (child)
-			trie->visits[open++] = (struct visit){child, visit.rest};
+			trie->visits[open++] = (struct visit){child, visit.at + 1};
 	}
 	return count;
+}
+
+uint32_t trie_find_patterns(struct trie *trie, struct slice subject)
+{
+	size_t length = trie->root ? take_apart(trie, subject) : 0;
+
+	trie->visited = 0;
+	return length > 0 ? walk(trie, length) : 0;
+}
+
+/* What the literal subject needs of memory is on its way while the patterns are looked at. */
+struct match trie_find(struct trie *trie, struct slice subject, uint32_t hash)
+{
+	struct match match = {.patterns = trie->found};
+	size_t length;
+
+	map_expect(&trie->literals, hash);
+	length = trie->root ? take_apart(trie, subject) : 0;
+	map_expect_item(&trie->literals, hash);
+	trie->visited = 0;
+	if (length > 0)
+		match.count = walk(trie, length);
+	match.literal = trie_find_literal(trie, subject, hash);
+	match.groups = trie_find_groups(trie, subject, hash);
+	return match;
 }

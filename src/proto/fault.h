@@ -19,8 +19,8 @@ enum fault {
 	FAULT_MAX_SUBSCRIPTIONS,
 	FAULT_PUBLISH_DENIED,     /* followed by the subject, quoted */
 	FAULT_REPLY_DENIED,       /* likewise */
-	FAULT_QUEUE_DENIED,       /* likewise, and by fault_detail() */
-	FAULT_TOKENS_DENIED,      /* likewise */
+	FAULT_SUBSCRIPTION_DENIED, /* likewise, and by its queue and sid where these matter */
+	FAULT_TOKENS_DENIED,      /* likewise, and by fault_detail() */
 	/* The connection ends. */
 	FAULT_UNKNOWN_OPERATION,
 	FAULT_CONTROL_LINE,

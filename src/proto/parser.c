@@ -52,7 +52,7 @@ static const struct {
 #undef ANY
 };
 
-enum { DIGITS_MAX = 9, TOKENS_MAX = 4, TERMINATOR = 2 };
+enum { DIGITS_MAX = 9, TOKENS_MAX = 4 };
 
 const char *verb_name(enum verb verb)
 {
@@ -247,7 +247,7 @@ bool parser_read_again(enum verb verb, struct slice text, struct op *op)
 
 	op->verb = verb;
 	op->line = text;
-	return split((struct slice){text.bytes, text.length + TERMINATOR}, &line) == LINE_GOOD &&
+	return split((struct slice){text.bytes, text.length + PARSER_TERMINATOR}, &line) == LINE_GOOD &&
 	       line.length == text.length && read_arguments(op, &line);
 }
 
@@ -352,6 +352,7 @@ static enum parser_answer next_arguments(struct parser *parser, struct slice *in
 	if (answer == LINE_OPEN)
 		return PARSER_MORE;
 	op->verb = verb;
+	op->is_known = false;
 	op->line = (struct slice){input->bytes, line.length};
 	op->again = parser->state == STATE_ARGUMENTS_AGAIN;
 	*fault = FAULT_ARGUMENTS;
@@ -375,7 +376,7 @@ static inline const char *quick_size(const char *at, const char *end, uint32_t *
 
 	while (at < most && (unsigned char)(*at - '0') <= 9)
 		value = value * 10 + (unsigned char)(*at++ - '0');
-	if (at == start || end - at < TERMINATOR || at[0] != '\r' || at[1] != '\n')
+	if (at == start || end - at < PARSER_TERMINATOR || at[0] != '\r' || at[1] != '\n')
 		return NULL;
 	*size = value;
 	return at;
@@ -393,7 +394,9 @@ static inline bool quick_pub(struct slice *input, size_t max_control_line, struc
 
 	if (input->length < 4 || four_bytes(input->bytes) != four_bytes("PUB "))
 		return false;
-	blank = scan_break(start, end);
+	op->is_known = op->known.length > 0 && (size_t)(end - start) > op->known.length &&
+		       scan_equal(start, op->known.bytes, op->known.length);
+	blank = op->is_known ? start + op->known.length - 1 : scan_break(start, end);
 	if (blank == start || blank == end || *blank != ' ')
 		return false;
 	op->subject = (struct slice){start, (size_t)(blank - start)};
@@ -413,7 +416,7 @@ static inline bool quick_pub(struct slice *input, size_t max_control_line, struc
 	op->again = false;
 	op->header_length = 0;
 	op->line = (struct slice){start, (size_t)(line_end - start)};
-	op->tail = (struct slice){tail, (size_t)(line_end - tail) + TERMINATOR};
+	op->tail = (struct slice){tail, (size_t)(line_end - tail) + PARSER_TERMINATOR};
 	*input = (struct slice){start, (size_t)(end - start)};
 	return true;
 }
@@ -458,31 +461,23 @@ bool parser_check_end(struct slice payload, size_t length)
 	       (payload.length <= length + 1 || payload.bytes[length + 1] == '\n');
 }
 
-enum parser_answer parser_payload(struct parser *parser, struct slice *input, const struct op *op,
-				  struct slice *payload, enum fault *fault)
+enum parser_answer parser_payload_open(struct parser *parser, struct slice rest,
+				       const struct op *op, enum fault *fault)
 {
-	struct slice rest = after_line(*input, op);
-
 	assert(parser->state == STATE_PAYLOAD);
 	if (!parser_check_end(rest, op->payload_length)) {
 		*fault = FAULT_UNKNOWN_OPERATION;
 		return PARSER_FAULT;
 	}
-	if (rest.length < (size_t)op->payload_length + TERMINATOR) {
-		parser->state = STATE_ARGUMENTS_AGAIN;
-		return PARSER_MORE;
-	}
-	*payload = (struct slice){rest.bytes, (size_t)op->payload_length + TERMINATOR};
-	*input = slice_after(rest, payload->length);
-	parser->state = STATE_VERB;
-	return PARSER_OP;
+	parser->state = STATE_ARGUMENTS_AGAIN;
+	return PARSER_MORE;
 }
 
 struct slice parser_give_up_payload(struct parser *parser, struct slice *input, const struct op *op)
 {
 	struct slice rest = after_line(*input, op);
 
-	assert(rest.length < (size_t)op->payload_length + TERMINATOR);
+	assert(rest.length < (size_t)op->payload_length + PARSER_TERMINATOR);
 	*input = slice_after(*input, input->length);
 	parser->state = STATE_VERB;
 	return rest;

@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/scan.h"
 #include "base/slice.h"
 #include "proto/fault.h"
 
@@ -41,8 +42,11 @@ enum verb {
 
 /* What an operation of each verb fills in is said behind each field. */
 struct op {
+	struct slice known;   /* from the caller: a subject and the blank behind it that are likely to
+				 come, lest they be looked for; empty: none */
 	enum verb verb;
 	bool again;           /* PUB, HPUB: this head was handed out before */
+	bool is_known;        /* PUB: it was that subject; may be false though it was */
 	struct slice line;    /* all with arguments: the arguments as they came */
 	struct slice subject; /* PUB, HPUB, SUB */
 	struct slice reply;   /* PUB, HPUB; empty: none */
@@ -70,12 +74,34 @@ enum parser_answer {
 enum parser_answer parser_next(struct parser *parser, struct slice *input, size_t max_control_line,
 			       struct op *op, enum fault *fault);
 
+enum { PARSER_TERMINATOR = 2 }; /* CRLF behind a payload */
+
+/* For parser_payload(), when the payload is not all there, or does not end as it should. */
+enum parser_answer parser_payload_open(struct parser *parser, struct slice rest,
+				       const struct op *op, enum fault *fault);
+
 /*
  * After a head of PUB or HPUB. PARSER_OP: the payload, its CRLF included, stands in `payload` and
  * `input` is behind it.
  */
-enum parser_answer parser_payload(struct parser *parser, struct slice *input, const struct op *op,
-				  struct slice *payload, enum fault *fault);
+static inline enum parser_answer parser_payload(struct parser *parser, struct slice *input,
+						const struct op *op, struct slice *payload,
+						enum fault *fault)
+{
+	/* Where the payload starts: behind the line's end, CRLF or LF. */
+	size_t start = op->line.length + (input->bytes[op->line.length] == '\r' ? 2 : 1);
+	size_t length = op->payload_length;
+	const char *body = input->bytes + start;
+
+	if (input->length - start < length + PARSER_TERMINATOR || body[length] != '\r' ||
+	    body[length + 1] != '\n')
+		return parser_payload_open(parser, slice_after(*input, start), op, fault);
+	*payload = (struct slice){body, length + PARSER_TERMINATOR};
+	*input = slice_after(*input, start + length + PARSER_TERMINATOR);
+	/* As fresh: at the start of an operation. */
+	*parser = (struct parser){0};
+	return PARSER_OP;
+}
 
 /*
  * Instead of asking parser_payload() again, the caller may collect a large payload elsewhere. It
@@ -93,6 +119,38 @@ bool parser_check_end(struct slice payload, size_t length);
  * follows them there. False: there never was such a line.
  */
 bool parser_read_again(enum verb verb, struct slice line, struct op *op);
+
+/* Is it at the start of an operation? */
+static inline bool parser_is_between(const struct parser *parser)
+{
+	return parser->state == 0;
+}
+
+/*
+ * Between operations: is the next one, and all of it, a PUB to a known subject (a blank is behind
+ * it), without a reply, written as clients write it? Most operations are. Returns its length, or 0:
+ * it is not, or cannot be told quickly, and parser_next() is to be asked. What follows the subject,
+ * to the CRLF behind the payload, is the `text`.
+ */
+static inline size_t parser_repeated(struct slice input, struct slice known, uint32_t *size,
+				     struct slice *text)
+{
+	size_t start = sizeof("PUB ") - 1 + known.length;
+	size_t digits, whole;
+
+	if (input.length < start + 8 || memcmp(input.bytes, "PUB ", 4) != 0 ||
+	    !scan_equal(input.bytes + 4, known.bytes, known.length))
+		return 0;
+	digits = scan_number_line(input.bytes + start, size);
+	if (digits == 0)
+		return 0;
+	whole = start + digits + 2 + *size + PARSER_TERMINATOR;
+	if (input.length < whole ||
+	    memcmp(input.bytes + whole - PARSER_TERMINATOR, "\r\n", 2) != 0)
+		return 0;
+	*text = (struct slice){input.bytes + start, whole - start};
+	return whole;
+}
 
 /* Could it have come to where it stands? For one that was saved and loaded. */
 bool parser_is_sound(const struct parser *parser);

@@ -62,3 +62,54 @@ bool subject_is_publishable(struct slice subject)
 {
 	return subject_kind(subject) == SUBJECT_LITERAL;
 }
+
+static bool is_wildcard(struct slice token, char wildcard)
+{
+	return token.length == 1 && token.bytes[0] == wildcard;
+}
+
+bool subject_covers(struct slice pattern, struct slice other)
+{
+	if (!subject_has_only_full_tokens(other))
+		return false;
+	while (pattern.bytes && other.bytes) {
+		struct slice mine = subject_next_token(&pattern);
+		struct slice its = subject_next_token(&other);
+
+		if (is_wildcard(mine, '>'))
+			return true;
+		if (is_wildcard(mine, '*') ? is_wildcard(its, '>') : !slice_equal(mine, its))
+			return false;
+	}
+	return !pattern.bytes && !other.bytes;
+}
+
+bool subject_overlaps(struct slice one, struct slice other)
+{
+	while (one.bytes && other.bytes) {
+		struct slice a = subject_next_token(&one);
+		struct slice b = subject_next_token(&other);
+
+		if (is_wildcard(a, '>') || is_wildcard(b, '>'))
+			return true;
+		if (!is_wildcard(a, '*') && !is_wildcard(b, '*') && !slice_equal(a, b))
+			return false;
+	}
+	return !one.bytes && !other.bytes;
+}
+
+bool subject_matches(struct slice pattern, struct slice subject)
+{
+	if (!subject_has_only_full_tokens(subject))
+		return false;
+	while (pattern.bytes && subject.bytes) {
+		struct slice mine = subject_next_token(&pattern);
+		struct slice its = subject_next_token(&subject);
+
+		if (is_wildcard(mine, '>'))
+			return true;
+		if (!is_wildcard(mine, '*') && !slice_equal(mine, its))
+			return false;
+	}
+	return !pattern.bytes && !subject.bytes;
+}

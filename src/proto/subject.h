@@ -24,6 +24,15 @@ size_t subject_count_tokens(struct slice subject);
 /* No empty token: such a subject reaches nobody, not even `>`. */
 bool subject_has_only_full_tokens(struct slice subject);
 
+/* Would a subscription to `pattern` hear what is published to `subject`, whatever that is? */
+bool subject_matches(struct slice pattern, struct slice subject);
+
+/* Does a valid pattern match whatever the other matches? Nothing covers an empty token. */
+bool subject_covers(struct slice pattern, struct slice other);
+
+/* Is there anything that both match? Both are valid. */
+bool subject_overlaps(struct slice one, struct slice other);
+
 /* May be published in pedantic mode: full tokens, none of them `*` or `>`. */
 bool subject_is_publishable(struct slice subject);
 

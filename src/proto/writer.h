@@ -2,8 +2,8 @@
 /*
  * Operations out (PROTOCOL 6.2, 4).
  *
- * A message line is written in pieces: a verb and the publisher's subject, the receiver's sid, and
- * a tail that all receivers share. It can outgrow any buffer that max_control_line would suggest,
+ * A message line is written in pieces: a start with the publisher's subject, the receiver's sid,
+ * and a tail; all but the sid is the same for all receivers. It can outgrow any buffer that max_control_line would suggest,
  * since subject and sid come from different clients' lines.
  */
 #pragma once
@@ -26,20 +26,16 @@ static inline char *writer_copy(char *to, struct slice bytes)
 	return scan_copy(to, bytes.bytes, bytes.length);
 }
 
-/* `verb` is "MSG " or "HMSG ". The blanks around the sid are two more bytes. */
-static inline size_t writer_line_length(struct slice verb, struct slice subject, struct slice sid,
-					struct slice tail)
+/* `start` is "MSG subject " or "HMSG subject ". The blank behind the sid is one more byte. */
+static inline size_t writer_line_length(struct slice start, struct slice sid, struct slice tail)
 {
-	return verb.length + subject.length + sid.length + tail.length + 2;
+	return start.length + sid.length + tail.length + 1;
 }
 
 /* `to` has room for writer_line_length() bytes; returns what follows them. */
-static inline char *writer_line(char *to, struct slice verb, struct slice subject, struct slice sid,
-				struct slice tail)
+static inline char *writer_line(char *to, struct slice start, struct slice sid, struct slice tail)
 {
-	to = writer_copy(to, verb);
-	to = writer_copy(to, subject);
-	*to++ = ' ';
+	to = writer_copy(to, start);
 	to = writer_copy(to, sid);
 	*to++ = ' ';
 	return writer_copy(to, tail);

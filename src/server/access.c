@@ -14,6 +14,7 @@
 #include "os/units.h"
 #include "server/accounts.h"
 #include "server/client.h"
+#include "server/client_log.h"
 #include "server/events.h"
 #include "server/server.h"
 
@@ -352,7 +353,7 @@ void access_forget(struct client *client)
 	client->access.due_ms = 0;
 	session_forget_claim(&client->session);
 	client->session.user = NULL;
-	client->session.router = &client->server->router;
+	session_enter(&client->session, &client->server->router);
 }
 
 /* Another configuration. */
@@ -432,8 +433,22 @@ enum fault access_apply(struct client *client, const struct access_binding *befo
 		return FAULT_CLIENT_CLOSED;
 	session->is_guarded = auth->is_required;
 	bind_to(client, decision.user, decision.by_default);
-	session->router = decision.user ? accounts_find(client->server, decision.user->account)
-					: &client->server->router;
+	session_enter(session, decision.user ? accounts_find(client->server, decision.user->account)
+					     : &client->server->router);
+	return FAULT_NONE;
+}
+
+enum fault access_permit(struct client *client)
+{
+	struct session *session = &client->session;
+
+	if (client->state != CLIENT_OPEN)
+		return FAULT_NONE;
+	if (session_set_permit(session, session->user ? session->user->permit : NULL) < 0)
+		return FAULT_MEMORY;
+	while (session_remove_forbidden(session))
+		client_log_complaint(client);
+	session->events &= (uint8_t)~SESSION_COMPLAINED;
 	return FAULT_NONE;
 }
 
@@ -470,12 +485,14 @@ int access_replace(struct server *server, struct auth *auth, char why[ACCESS_WHY
 	for (struct list *at = server->clients.next, *next; at != &server->clients; at = next) {
 		struct client *client = container_of(at, struct client, link);
 		struct access_binding binding;
+		enum fault fault;
 
 		next = at->next;
 		if (client->state != CLIENT_OPEN)
 			continue;
 		binding = access_binding_of(client);
-		access_part(client, access_apply(client, &binding));
+		fault = access_apply(client, &binding);
+		access_part(client, fault == FAULT_NONE ? access_permit(client) : fault);
 	}
 	accounts_settle(server);
 	auth_free(before);

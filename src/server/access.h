@@ -72,6 +72,12 @@ int access_replace(struct server *server, struct auth *auth, char why[ACCESS_WHY
  */
 enum fault access_apply(struct client *client, const struct access_binding *before);
 
+/*
+ * Then, with all his subscriptions there: what that user may do. Those that he may not have any
+ * more are removed, which he is told. FAULT_NONE or FAULT_MEMORY.
+ */
+enum fault access_permit(struct client *client);
+
 /* The rest of that: FAULT_NONE: he stays. */
 void access_part(struct client *client, enum fault fault);
 

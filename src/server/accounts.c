@@ -22,6 +22,13 @@ static struct account *find(const struct server *server, const char *name)
 	return NULL;
 }
 
+void accounts_trace(struct server *server, struct trace *trace)
+{
+	server->router.trace = trace;
+	for (struct list *at = server->accounts.next; at != &server->accounts; at = at->next)
+		container_of(at, struct account, link)->router.trace = trace;
+}
+
 struct router *accounts_find(struct server *server, const char *name)
 {
 	struct account *account;
@@ -47,6 +54,7 @@ static int add(struct server *server, const char *name)
 	}
 	router_init(&account->router, &server->pool, seeds);
 	account->router.trace = server->router.trace;
+	account->router.now_ms = server->router.now_ms;
 	account->is_new = account->is_wanted = true;
 	list_append(&server->accounts, &account->link);
 	return 0;
@@ -112,6 +120,20 @@ int accounts_prepare(struct server *server, const struct auth *auth)
 void accounts_settle(struct server *server)
 {
 	remove_if(server, is_unwanted);
+}
+
+void accounts_rest(struct server *server)
+{
+	router_rest(&server->router);
+	for (struct list *at = server->accounts.next; at != &server->accounts; at = at->next)
+		router_rest(&account_of(at)->router);
+}
+
+void accounts_trim(struct server *server)
+{
+	router_trim(&server->router);
+	for (struct list *at = server->accounts.next; at != &server->accounts; at = at->next)
+		router_trim(&account_of(at)->router);
 }
 
 void accounts_fini(struct server *server)

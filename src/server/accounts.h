@@ -14,6 +14,7 @@
 
 struct auth;
 struct server;
+struct trace;
 
 struct account {
 	struct list link; /* server.accounts */
@@ -29,6 +30,13 @@ int accounts_prepare(struct server *server, const struct auth *auth);
 /* Those that the prepared auth does not know go. Nobody is in them any more. */
 void accounts_settle(struct server *server);
 void accounts_fini(struct server *server);
+
+/* All routers: when a turn ends, and when memory is given back. */
+void accounts_rest(struct server *server);
+void accounts_trim(struct server *server);
+
+/* Whoever is in any of them: NULL, nobody is traced. */
+void accounts_trace(struct server *server, struct trace *trace);
 
 /* NULL: there is none of that name. */
 struct router *accounts_find(struct server *server, const char *name);

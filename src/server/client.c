@@ -190,12 +190,14 @@ void client_flush(struct client *client)
 	}
 	if (was_congested && !outbox_is_congested(outbox))
 		server_wake_stalled(client->server);
-	if (done >= 0)
+	if (done >= 0) {
 		all_written(client);
-	else if (stream_must_wait(done))
+	} else if (stream_must_wait(done)) {
+		outbox_fall_behind(outbox);
 		wait_to_write(client);
-	else
+	} else {
 		client_drop(client, FAULT_WRITE);
+	}
 }
 
 void client_send_info(struct client *client, bool connect_info)

@@ -98,7 +98,7 @@ static const struct {
 	[FAULT_MAX_SUBSCRIPTIONS] = {EVENT_MAX_SUBSCRIPTIONS, LOG_LEVEL_WARNING},
 	[FAULT_PUBLISH_DENIED] = {EVENT_PERMISSION, LOG_LEVEL_WARNING},
 	[FAULT_REPLY_DENIED] = {EVENT_PERMISSION, LOG_LEVEL_WARNING},
-	[FAULT_QUEUE_DENIED] = {EVENT_PERMISSION, LOG_LEVEL_WARNING},
+	[FAULT_SUBSCRIPTION_DENIED] = {EVENT_PERMISSION, LOG_LEVEL_WARNING},
 	[FAULT_TOKENS_DENIED] = {EVENT_PERMISSION, LOG_LEVEL_WARNING},
 	[FAULT_UNKNOWN_OPERATION] = {EVENT_PROTOCOL_VIOLATION, LOG_LEVEL_WARNING},
 	[FAULT_CONTROL_LINE] = {EVENT_CONTROL_LINE, LOG_LEVEL_WARNING},
@@ -132,6 +132,17 @@ static void print_subject(const struct client *client, char subject[SUBJECT_MAX]
 	snprintf(subject, SUBJECT_MAX, "%.*s", length, about.bytes ? about.bytes : "");
 }
 
+static int quote_about(const struct session *session, struct buf *quoted)
+{
+	int error = writer_quote(quoted, session->about);
+
+	if (error < 0 || session->complaint != FAULT_SUBSCRIPTION_DENIED ||
+	    session->about_queue.length == 0)
+		return error;
+	error = buf_append(quoted, SLICE(" using queue "));
+	return error < 0 ? error : writer_quote(quoted, session->about_queue);
+}
+
 void client_log_complaint(const struct client *client)
 {
 	enum fault fault = (enum fault)client->session.complaint;
@@ -143,7 +154,7 @@ void client_log_complaint(const struct client *client)
 	struct buf quoted = {0};
 
 	print_subject(client, subject);
-	if (client->session.about.bytes && writer_quote(&quoted, client->session.about) == 0)
+	if (client->session.about.bytes && quote_about(&client->session, &quoted) == 0)
 		client_log(client, kinds[fault].level, &fields, "Client error: %.*s%s%.*s%s",
 			   (int)text.length, text.bytes,
 			   text.bytes[text.length - 1] == ' ' ? "" : " ", (int)quoted.length,

@@ -222,8 +222,11 @@ static const char *load(struct client *client, const struct state_source *source
 		return "their state is not understood";
 	*fault = load_binding(client, values);
 	if (state_load(&client->session, source, values[CLIENT_TAG_SESSION]) &&
-	    load_rest(client, values[CLIENT_TAG_REST]))
+	    load_rest(client, values[CLIENT_TAG_REST])) {
+		if (*fault == FAULT_NONE)
+			*fault = access_permit(client);
 		return NULL;
+	}
 	if (client->session.outbox.overflowed)
 		return "more is waiting for them than max_pending allows";
 	return "their state is damaged, or there is no memory for it";

@@ -88,19 +88,19 @@ static int print_ports(const struct server *server, struct buf *text)
 	return error < 0 ? error : buf_append(text, SLICE("]}"));
 }
 
-static void ports_path(const struct server *server, char path[PATH_MAX])
+static void ports_path(const struct options *options, char path[PATH_MAX])
 {
-	snprintf(path, PATH_MAX, "%s/minats_%ld.ports", server->options->ports_file_dir,
-		 (long)getpid());
+	snprintf(path, PATH_MAX, "%s/minats_%ld.ports", options->ports_file_dir, (long)getpid());
 }
 
-static int write_ports_file(const struct server *server, char why[FILES_WHY])
+static int write_ports_file(const struct server *server, const struct options *options,
+			    char why[FILES_WHY])
 {
 	struct buf text = {0};
 	char path[PATH_MAX];
 	int error = print_ports(server, &text);
 
-	ports_path(server, path);
+	ports_path(options, path);
 	if (error == 0)
 		error = write_file(path, buf_slice(&text), 0644, why);
 	else
@@ -109,21 +109,20 @@ static int write_ports_file(const struct server *server, char why[FILES_WHY])
 	return error ? 1 : 0;
 }
 
-int files_write(const struct server *server, char why[FILES_WHY])
+int files_write(const struct server *server, const struct options *options,
+		char why[FILES_WHY])
 {
-	const struct options *options = server->options;
-
 	if (options->pid_file && write_pid_file(options->pid_file, why))
 		return 1;
-	return options->ports_file_dir ? write_ports_file(server, why) : 0;
+	return options->ports_file_dir ? write_ports_file(server, options, why) : 0;
 }
 
-void files_remove(const struct server *server)
+void files_remove(const struct options *options)
 {
 	char path[PATH_MAX];
 
-	if (!server->options->ports_file_dir)
+	if (!options->ports_file_dir)
 		return;
-	ports_path(server, path);
+	ports_path(options, path);
 	unlink(path);
 }

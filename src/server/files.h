@@ -5,11 +5,13 @@
 #pragma once
 
 struct server;
+struct options;
 
 enum { FILES_WHY = 512 };
 
 /* Writes those that the options ask for. 0, or 1 with `why`. */
-int files_write(const struct server *server, char why[FILES_WHY]);
+int files_write(const struct server *server, const struct options *options,
+		char why[FILES_WHY]);
 
-/* Removes the ports file. The pid file stays, as with nats-server. */
-void files_remove(const struct server *server);
+/* Removes the ports file of these options. The pid file stays, as with nats-server. */
+void files_remove(const struct options *options);

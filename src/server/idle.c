@@ -28,6 +28,11 @@ void idle_init(struct idle *idle)
 	*idle = (struct idle){.timer = {.expired = on_timer}};
 }
 
+void idle_begin_anew(struct server *server)
+{
+	loop_cancel_timer(&server->loop, &server->idle.timer);
+}
+
 void idle_plan(struct server *server)
 {
 	struct idle *idle = &server->idle;

@@ -20,5 +20,8 @@ struct idle {
 
 void idle_init(struct idle *idle);
 
+/* With the time that the options now say; idle_plan() follows. */
+void idle_begin_anew(struct server *server);
+
 /* When all listeners are armed, and when a turn has ended. */
 void idle_plan(struct server *server);

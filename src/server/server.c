@@ -49,9 +49,8 @@ static int make_id(struct server *server)
 	return error;
 }
 
-static int init_info(struct server *server)
+static int print_info(const struct server *server, const struct options *options, struct buf *text)
 {
-	const struct options *options = server->options;
 	struct info info = {
 		.server_id = server->id,
 		.server_name = options->name ? options->name : server->id,
@@ -60,17 +59,22 @@ static int init_info(struct server *server)
 		.max_payload = (uint32_t)options->max_payload,
 	};
 
+	return handshake_info_common(text, &info);
+}
+
+static void take_advertised(struct server *server, const struct options *options)
+{
+	server->advertised_host = NULL;
+	server->advertised_port = 0;
+	server->advertised_text[0] = '\0';
 	if (options->client_advertise &&
 	    address_split(options->client_advertise, server->advertised_text,
 			  &server->advertised_port))
 		server->advertised_host = server->advertised_text;
-	return handshake_info_common(&server->info, &info);
 }
 
-static void init_limits(struct server *server)
+static void take_limits(struct server *server, const struct options *options)
 {
-	const struct options *options = server->options;
-
 	server->max_connections = (uint64_t)options->max_connections;
 	server->limits = (struct limits){
 		.max_payload = (uint32_t)options->max_payload,
@@ -81,8 +85,8 @@ static void init_limits(struct server *server)
 	};
 }
 
-/* As many descriptors as the machine allows, and no more clients than that. */
-static void fit_descriptors(struct server *server)
+/* As many descriptors as the machine allows, and no more clients than that: `told` if it was before. */
+static void fit_descriptors(struct server *server, uint64_t told)
 {
 	struct rlimit limit;
 	uint64_t most, kept;
@@ -102,6 +106,8 @@ static void fit_descriptors(struct server *server)
 	if (limit.rlim_cur == RLIM_INFINITY || server->max_connections + kept <= most)
 		return;
 	server->max_connections = most > kept ? most - kept : 1;
+	if (server->max_connections == told)
+		return;
 	log_write(server->log, LOG_LEVEL_INFO,
 		  &(struct log_fields){.event = EVENT_CONNECTIONS_LOWERED,
 				       .count = server->max_connections},
@@ -134,27 +140,6 @@ static void init_lists(struct server *server)
 	list_init(&server->accounts);
 }
 
-/* Those of the command line. 0, 1 with `why`, or -errno. */
-static int init_users(struct server *server, char why[256])
-{
-	uint64_t hash_key;
-	struct auth *auth;
-	int error = random_fill(&hash_key, sizeof(hash_key));
-
-	if (error < 0)
-		return error;
-	auth = auth_new(hash_key);
-	error = auth ? options_add_user(server->options, auth) : -ENOMEM;
-	if (error > 0)
-		snprintf(why, 256, "option --%s: it begins like a bcrypt hash, but is none",
-			 server->options->token ? "auth" : "pass");
-	if (error == 0)
-		error = access_replace(server, auth, why);
-	if (error != 0)
-		auth_free(auth);
-	return error;
-}
-
 int server_init(struct server *server, const struct options *options, struct log *log,
 		char why[256])
 {
@@ -176,10 +161,12 @@ int server_init(struct server *server, const struct options *options, struct log
 	upgrade_init(&server->upgrade);
 	server->started = (uint64_t)time(NULL);
 	idle_init(&server->idle);
-	init_limits(server);
+	take_limits(server, options);
+	take_advertised(server, options);
 	pool_init(&server->pool, (size_t)options->max_pending);
 	error = random_fill(seeds, sizeof(seeds));
 	router_init(&server->router, &server->pool, seeds);
+	server->router.now_ms = &server->loop.now_ms;
 	if (options->trace)
 		server->router.trace = &server->trace;
 	if (error == 0)
@@ -193,12 +180,10 @@ int server_init(struct server *server, const struct options *options, struct log
 	if (error == 0)
 		error = server_reserve_input(server, SERVER_READ_BYTES);
 	server->loop.signalled = on_signal;
-	if (error == 0)
-		error = init_users(server, why);
 	if (error < 0)
 		snprintf(why, 256, "cannot start: %s", strerror(-error));
 	else if (error == 0)
-		fit_descriptors(server);
+		fit_descriptors(server, 0);
 	return error;
 }
 
@@ -465,6 +450,7 @@ static void end_turn(struct server *server)
 		while ((client = pop_client(&server->pool.dirty)))
 			client_flush(client);
 	} while (server->wakes_stalled || !list_is_empty(&server->pool.hot));
+	accounts_rest(server);
 	free_dead(server);
 	plan_trim(server);
 	status_plan(server);
@@ -476,6 +462,7 @@ static void on_trim(struct timer *timer)
 {
 	struct server *server = container_of(timer, struct server, trim);
 
+	accounts_trim(server);
 	pool_trim(&server->pool);
 	memory_give_back();
 	server->freed = 0;
@@ -501,10 +488,9 @@ static void log_identity(const struct server *server)
 
 int server_start(struct server *server)
 {
-	int error = init_info(server);
+	int error = print_info(server, server->options, &server->info);
 
 	log_identity(server);
-
 	for (struct list *at = server->listeners.next; at != &server->listeners && error == 0;
 	     at = at->next)
 		error = listener_arm(container_of(at, struct listener, link));
@@ -516,6 +502,46 @@ int server_start(struct server *server)
 	idle_plan(server);
 	log_write(server->log, LOG_LEVEL_INFO, LOG_EVENT(EVENT_READY), "Server is ready");
 	return 0;
+}
+
+/* Those who came last go. */
+static void close_surplus(struct server *server)
+{
+	struct list *at = server->clients.previous;
+
+	while (at != &server->clients && server->connections > server->max_connections) {
+		struct client *client = container_of(at, struct client, link);
+
+		at = at->previous;
+		if (client->state == CLIENT_OPEN)
+			client_refuse(client, FAULT_MAX_CONNECTIONS);
+	}
+}
+
+int server_print_info(const struct server *server, const struct options *options, struct buf *info)
+{
+	int error = print_info(server, options, info);
+
+	if (error < 0)
+		buf_fini(info);
+	return error;
+}
+
+void server_take_options(struct server *server, const struct options *options, struct buf *info)
+{
+	uint64_t connections = server->max_connections;
+
+	buf_fini(&server->info);
+	server->info = *info;
+	*info = (struct buf){0};
+	server->options = options;
+	take_limits(server, options);
+	take_advertised(server, options);
+	pool_limit(&server->pool, (size_t)options->max_pending);
+	accounts_trace(server, options->trace ? &server->trace : NULL);
+	fit_descriptors(server, connections);
+	close_surplus(server);
+	idle_begin_anew(server);
 }
 
 void server_close_listeners(struct server *server)

@@ -26,6 +26,7 @@
 struct client;
 struct log;
 struct listener;
+struct settings;
 
 enum {
 	SERVER_READ_BYTES = 65536,
@@ -34,6 +35,7 @@ enum {
 
 struct server {
 	const struct options *options;
+	struct settings *reloaded; /* where they are, after a reload; else NULL. Outlives the log */
 	struct log *log;
 	struct loop loop;
 	struct pool pool;
@@ -107,6 +109,13 @@ void server_stop(struct server *server);
 
 /* It is replaced by the program on disk when this turn ends. */
 void server_replace(struct server *server);
+
+/* What INFO would tell with these options. 0, or -ENOMEM and `info` is empty. */
+int server_print_info(const struct server *server, const struct options *options,
+		      struct buf *info);
+
+/* Other options, which must outlive it, and what INFO tells with them. */
+void server_take_options(struct server *server, const struct options *options, struct buf *info);
 
 /* Nobody more is let in. */
 void server_close_listeners(struct server *server);

@@ -117,6 +117,12 @@ static int adopt_inherited(struct server *server, char why[SOCKETS_WHY])
 	return error;
 }
 
+/* What precedes the name of what gave an address, which may be a key of the file. */
+static const char *of_option(const struct options *options)
+{
+	return options->address_is_filed ? "" : "option ";
+}
+
 static int open_one(struct server *server, const char *option, const char *host, int port,
 		    char why[SOCKETS_WHY])
 {
@@ -129,7 +135,7 @@ static int open_one(struct server *server, const char *option, const char *host,
 	if (fd < 0)
 		fd = listener_open(host, (uint16_t)(port < 0 ? 0 : port), problem);
 	if (fd < 0) {
-		fail(why, "option %s: cannot %s", option, problem);
+		fail(why, "%s%s: cannot %s", of_option(server->options), option, problem);
 		return sandbox_explain(server->options, fd, why);
 	}
 	if (server_add_listener(server, fd, where) < 0)
@@ -141,17 +147,19 @@ static int open_where(struct server *server, const char *where, char why[SOCKETS
 {
 	char host[ADDRESS_TEXT] = "";
 	int port = OPTIONS_DEFAULT_PORT;
+	const char *option = options_given_address(server->options);
+	const char *of = of_option(server->options);
 
 	/* The ports file has the path as it is. */
 	if (strncmp(where, "unix:", 5) == 0 && strpbrk(where, "\"\\\n"))
-		return fail(why, "option --listen: \"%s\": a quote or backslash in the path",
+		return fail(why, "%s%s: \"%s\": a quote or backslash in the path", of, option,
 			    where);
 	if (strncmp(where, "unix:", 5) == 0)
-		return open_one(server, "--listen", where, 0, why);
+		return open_one(server, option, where, 0, why);
 	if (!address_split(where, host, &port))
-		return fail(why, "option --listen: \"%s\" is not HOST:PORT, PORT or unix:PATH",
+		return fail(why, "%s%s: \"%s\" is not HOST:PORT, PORT or unix:PATH", of, option,
 			    where);
-	return open_one(server, "--listen", host, port ? port : OPTIONS_DEFAULT_PORT, why);
+	return open_one(server, option, host, port ? port : OPTIONS_DEFAULT_PORT, why);
 }
 
 static int open_given(struct server *server, char why[SOCKETS_WHY])
@@ -162,8 +170,9 @@ static int open_given(struct server *server, char why[SOCKETS_WHY])
 
 	if (options->exit_idle_ms)
 		return fail(why,
-			    "option --exit-idle-time: nobody would start minats again for the next "
-			    "client; the socket has to come from systemd or inetd");
+			    "%s: nobody would start minats again for the next client; the socket "
+			    "has to come from systemd or inetd",
+			    options->config ? "exit_idle_time" : "option --exit-idle-time");
 	for (uint32_t at = 0; at < options->listen_count && error == 0; at++)
 		error = open_where(server, options->listen[at], why);
 	if (options->listen_count > 0)

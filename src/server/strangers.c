@@ -29,6 +29,11 @@ static struct slice name_of(const void *place)
 	return place_slice(&((const struct strangers_place *)place)->where);
 }
 
+static uint32_t item_hash(uint64_t key, const void *place)
+{
+	return hash_bytes(key, name_of(place));
+}
+
 static uint32_t hash_of(const struct strangers *strangers, const struct place *where)
 {
 	return hash_bytes(strangers->hash_key, place_slice(where));
@@ -43,7 +48,8 @@ void strangers_init(struct strangers *strangers, uint64_t hash_key)
 
 static void discard(struct strangers *strangers, struct strangers_place *place)
 {
-	map_remove(&strangers->by_place, hash_of(strangers, &place->where), place);
+	map_remove(&strangers->by_place, hash_of(strangers, &place->where), place,
+		   strangers->hash_key, item_hash);
 	list_remove(&place->link);
 	free(place);
 }
@@ -82,7 +88,8 @@ static struct strangers_place *add(struct strangers *strangers, const struct pla
 
 	if (place)
 		return place;
-	if (strangers->by_place.count >= PLACES_MOST || map_reserve(&strangers->by_place) < 0)
+	if (strangers->by_place.count >= PLACES_MOST ||
+	    map_reserve(&strangers->by_place, strangers->hash_key, item_hash) < 0)
 		return NULL;
 	place = malloc(sizeof(*place));
 	if (!place)

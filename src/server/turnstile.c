@@ -19,6 +19,11 @@ static struct slice name_of(const void *place)
 	return place_slice(&((const struct turnstile_place *)place)->where);
 }
 
+static uint32_t item_hash(uint64_t key, const void *place)
+{
+	return hash_bytes(key, name_of(place));
+}
+
 static uint32_t hash_of(const struct turnstile *turnstile, const struct place *place)
 {
 	return hash_bytes(turnstile->hash_key, place_slice(place));
@@ -37,7 +42,8 @@ void turnstile_init(struct turnstile *turnstile, uint64_t hash_key)
 
 static void discard(struct turnstile *turnstile, struct turnstile_place *place)
 {
-	map_remove(&turnstile->by_place, hash_of(turnstile, &place->where), place);
+	map_remove(&turnstile->by_place, hash_of(turnstile, &place->where), place,
+		   turnstile->hash_key, item_hash);
 	list_remove(&place->link);
 	free(place);
 }
@@ -73,7 +79,8 @@ static struct turnstile_place *add_place(struct turnstile *turnstile, const stru
 
 	if (turnstile->by_place.count >= TURNSTILE_PLACES)
 		discard_old(turnstile, now_ms);
-	if (turnstile->by_place.count >= TURNSTILE_PLACES || map_reserve(&turnstile->by_place) < 0)
+	if (turnstile->by_place.count >= TURNSTILE_PLACES ||
+	    map_reserve(&turnstile->by_place, turnstile->hash_key, item_hash) < 0)
 		return NULL;
 	place = malloc(sizeof(*place));
 	if (!place)

@@ -7,6 +7,8 @@
  *   |a to |d   what follows is said by this client
  *   |A to |D   this client leaves, and another takes its place; it speaks next
  *   |0 to |9   so many bytes of filling: 4, 16, 64, ... 1048576
+ *   |p to |t   this client has other permissions from now on, the last none
+ *   |@         a minute goes by
  *   |-         a piece ends here: more of it comes later
  *   |!         large messages are read straight to their place from now on, or no longer
  *   ||         is one '|'
@@ -20,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../unit/lists.h"
 #include "base/buf.h"
 #include "broker/router.h"
 #include "broker/session.h"
@@ -41,6 +44,15 @@ struct broker {
 	uint64_t messages; /* heard by all, but those that say: no responders */
 	size_t filling;    /* bytes of it so far */
 	bool direct;
+	uint64_t now_ms;
+};
+
+static const struct lists permissions[] = {
+	{.publish_deny = "a;*.b", .subscribe_deny = "a.*;b q"},
+	{.publish_allow = "a.>;b", .allow_responses = true},
+	{.subscribe_deny = "*.a;> r.*", .allow_responses = true, .max_responses = 2},
+	{.subscribe_allow = "a.*;b;c q;re.>"},
+	{0},
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -250,6 +262,16 @@ static void enter(struct broker *broker, struct peer *peer)
 	session_init(&peer->session, &broker->router, &broker->limits);
 }
 
+static void change_permit(struct peer *peer, const struct lists *lists)
+{
+	struct permit *permit = make_permit(lists);
+
+	require(session_set_permit(&peer->session, permit) == 0, "there is memory");
+	while (session_remove_forbidden(&peer->session))
+		continue;
+	permit_unref(permit);
+}
+
 static void leave(struct peer *peer)
 {
 	session_fini(&peer->session);
@@ -267,6 +289,10 @@ static struct peer *obey(struct broker *broker, struct peer *peer, char mark)
 		enter(broker, peer);
 	} else if (mark >= '0' && mark <= '9') {
 		say_filling(broker, peer, (unsigned)(mark - '0'));
+	} else if (mark >= 'p' && mark <= 't') {
+		change_permit(peer, &permissions[mark - 'p']);
+	} else if (mark == '@') {
+		broker->now_ms += 60000;
 	} else if (mark == '!') {
 		broker->direct = !broker->direct;
 	}
@@ -302,6 +328,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	pool_init(&broker.pool, MAX_PENDING);
 	router_init(&broker.router, &broker.pool, seeds);
+	broker.router.now_ms = &broker.now_ms;
 	for (size_t at = 0; at < PEERS; at++)
 		enter(&broker, &broker.peers[at]);
 	play(&broker, (struct slice){(const char *)data, size});

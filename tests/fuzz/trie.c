@@ -65,8 +65,8 @@ static void subscribe(struct trie *trie, struct standing *all, struct slice subj
 	alike = count_alike(all, one);
 	answer = take_leaf(trie, subject, one->queue, &leaf);
 	require(answer == (alike ? TRIE_OK : TRIE_FIRST), "the first one is told");
-	require(leaf->count == alike, "a leaf has all members");
-	one->sub = sub_new(NULL, SLICE("1"), 0);
+	require(leaf_count(leaf) == alike, "a leaf has all members");
+	one->sub = sub_new(&trie->slab, NULL, SLICE("1"));
 	require(leaf_join(leaf, one->sub) == 0, "there is memory");
 }
 
@@ -83,23 +83,29 @@ static void unsubscribe(struct trie *trie, struct standing *all, struct standing
 		"the last one is told");
 	if (answer == TRIE_LAST)
 		trie_drop(trie, leaf);
-	sub_free(one->sub);
+	sub_free(&trie->slab, one->sub);
 	one->sub = NULL;
 }
 
 static void publish(struct trie *trie, const struct standing *all, struct slice subject)
 {
-	struct leaf *leaf = trie_find_literal(trie, subject, trie_hash(trie, subject));
+	uint32_t hash = trie_hash(trie, subject);
+	struct leaf *leaf = trie_find_literal(trie, subject, hash);
+	struct leaf *group = trie_find_groups(trie, subject, hash);
 	uint32_t patterns = trie_find_patterns(trie, subject);
 	size_t members = 0, expected = 0;
 
-	for (; leaf; leaf = leaf->next) {
+	if (leaf) {
 		require(naive_matches(leaf_subject(leaf), subject), "a literal answer matches");
-		members += leaf->count;
+		members += leaf_count(leaf);
+	}
+	for (; group; group = leaf_links(group)->next) {
+		require(naive_matches(leaf_subject(group), subject), "a group matches");
+		members += leaf_count(group);
 	}
 	for (uint32_t at = 0; at < patterns; at++) {
 		require(naive_matches(leaf_subject(trie->found[at]), subject), "a pattern matches");
-		members += trie->found[at]->count;
+		members += leaf_count(trie->found[at]);
 	}
 	for (size_t at = 0; at < STANDING; at++)
 		expected += all[at].sub && naive_matches(all[at].subject, subject);

@@ -32,7 +32,10 @@ teardown_file() {
 	local package
 	package=$(echo minats-"$VERSION"-1-*.pkg.tar.*)
 	tar -xOf "$package" .PKGINFO | grep -qx "pkgver = $VERSION-1"
+	tar -xOf "$package" .PKGINFO | grep -qx 'backup = etc/minats/minats.conf'
 	tar -tf "$package" | grep -vE '/$|^\.' | expect_files usr/bin/minats usr/share/man/man8/minats.8.gz \
+		usr/share/man/man5/minats.conf.5.gz etc/minats/minats.conf \
+		"$(pkg-config --variable=tmpfilesdir systemd | cut -c2-)/minats.conf" \
 		"$(pkg-config --variable=systemdsystemunitdir systemd | cut -c2-)"/minats.{service,socket} \
 		"$(pkg-config --variable=sysusersdir systemd | cut -c2-)/minats.conf" \
 		"$(pkg-config --variable=catalogdir systemd | cut -c2-)/minats.catalog" \

@@ -22,6 +22,7 @@ setup() {
 	UNITS=$(pkg-config --variable=systemdsystemunitdir systemd)
 	SYSUSERS=$(pkg-config --variable=sysusersdir systemd)
 	CATALOG=$(pkg-config --variable=catalogdir systemd)
+	TMPFILES=$(pkg-config --variable=tmpfilesdir systemd)
 }
 
 teardown() {
@@ -40,9 +41,10 @@ staged() {
 @test "make install puts everything below DESTDIR, make uninstall leaves nothing" {
 	run_make PREFIX=/usr install
 	staged | expect_files /usr/bin/minats /usr/share/man/man8/minats.8 \
+		/usr/share/man/man5/minats.conf.5 /etc/minats/minats.conf "$TMPFILES/minats.conf" \
 		"$UNITS/minats.service" "$UNITS/minats.socket" "$SYSUSERS/minats.conf" "$CATALOG/minats.catalog"
 	# What runs does not know of the stage.
-	grep -qx 'ExecStart=/usr/bin/minats' "$STAGE$UNITS/minats.service"
+	grep -qx 'ExecStart=/usr/bin/minats -c -/etc/minats/minats.conf' "$STAGE$UNITS/minats.service"
 	[[ $(grep -rlF "$STAGE" "$STAGE") == '' ]]
 	[[ $(stat -c %a "$STAGE/usr/bin/minats" "$STAGE$UNITS/minats.socket") == $'755\n644' ]]
 	run_make PREFIX=/usr uninstall
@@ -52,10 +54,23 @@ staged() {
 @test "without PREFIX it goes to /usr/local" {
 	run_make install
 	staged | expect_files /usr/local/bin/minats /usr/local/share/man/man8/minats.8 \
+		/usr/local/share/man/man5/minats.conf.5 /etc/minats/minats.conf "$TMPFILES/minats.conf" \
 		"$UNITS/minats.service" "$UNITS/minats.socket" "$SYSUSERS/minats.conf" "$CATALOG/minats.catalog"
-	grep -qx 'ExecStart=/usr/local/bin/minats' "$STAGE$UNITS/minats.service"
+	grep -qx 'ExecStart=/usr/local/bin/minats -c -/etc/minats/minats.conf' "$STAGE$UNITS/minats.service"
 	run_make uninstall
 	[[ $(staged) == '' ]]
+}
+
+@test "a configuration that was changed stays, whatever is installed or uninstalled" {
+	run_make PREFIX=/usr SYSCONFDIR=/opt/etc install
+	grep -qx 'z /opt/etc/minats/minats.conf 0640 root minats' "$STAGE$TMPFILES/minats.conf"
+	grep -q ' -c -/opt/etc/minats/minats.conf$' "$STAGE$UNITS/minats.service"
+	"$MINATS" -t -c "$STAGE/opt/etc/minats/minats.conf"
+	unprivileged sh -c 'echo "debug: true" >>"$1"' - "$STAGE/opt/etc/minats/minats.conf"
+	run_make PREFIX=/usr SYSCONFDIR=/opt/etc install
+	grep -qx 'debug: true' "$STAGE/opt/etc/minats/minats.conf"
+	run_make PREFIX=/usr SYSCONFDIR=/opt/etc uninstall
+	[[ $(staged) == /opt/etc/minats/minats.conf ]]
 }
 
 @test "pkg-config says where the units belong" {
@@ -64,12 +79,14 @@ staged() {
 		systemdsystemunitdir=/opt/units
 		sysusersdir=/opt/users
 		catalogdir=/opt/catalog
+		tmpfilesdir=/opt/tmpfiles
 		Name: systemd
 		Description: a systemd elsewhere
 		Version: 252
 	END
 	run_make PREFIX=/usr PKG_CONFIG="env PKG_CONFIG_PATH=$SCRATCH/pkgconfig pkg-config" install
 	staged | expect_files /usr/bin/minats /usr/share/man/man8/minats.8 \
+		/usr/share/man/man5/minats.conf.5 /etc/minats/minats.conf /opt/tmpfiles/minats.conf \
 		/opt/units/minats.service /opt/units/minats.socket /opt/users/minats.conf /opt/catalog/minats.catalog
 	run_make PREFIX=/usr PKG_CONFIG="env PKG_CONFIG_PATH=$SCRATCH/pkgconfig pkg-config" uninstall
 	[[ $(staged) == '' ]]
@@ -87,7 +104,8 @@ staged() {
 	traces='libsystemd|\bsd_[a-z]|LISTEN_FDS|NOTIFY_SOCKET|JOURNAL_STREAM|org\.freedesktop|/systemd/'
 	strings --all "$MINATS" | grep -qE "$traces"
 	run -1 grep -E "$traces" <(strings --all "$binary")
-	staged | expect_files /usr/local/bin/minats /usr/local/share/man/man8/minats.8
+	staged | expect_files /usr/local/bin/minats /usr/local/share/man/man8/minats.8 \
+		/usr/local/share/man/man5/minats.conf.5 /etc/minats/minats.conf
 }
 
 @test "the tarball is the same wherever and whenever it is made" {

@@ -12,7 +12,8 @@ setup_file() {
 	UNITS=$(pkg-config --variable=systemdsystemunitdir systemd)
 	SYSUSERS=$(pkg-config --variable=sysusersdir systemd)
 	CATALOG=$(pkg-config --variable=catalogdir systemd)
-	export UNITS SYSUSERS CATALOG
+	TMPFILES=$(pkg-config --variable=tmpfilesdir systemd)
+	export UNITS SYSUSERS CATALOG TMPFILES
 }
 
 teardown_file() {
@@ -31,7 +32,8 @@ quiet() {
 @test "rpmbuild builds the tarball, rpmlint says nothing about the result" {
 	local macro
 	local -a macros=(--define "_topdir $SCRATCH/rpm" --define "_unitdir $UNITS"
-		--define "_sysusersdir $SYSUSERS" --define "_journalcatalogdir $CATALOG")
+		--define "_sysusersdir $SYSUSERS" --define "_journalcatalogdir $CATALOG"
+		--define "_tmpfilesdir $TMPFILES")
 	for macro in sysusers_create_package systemd_{post,preun,postun,postun_with_restart}; do
 		macros+=(--define "$macro() : $macro %*")
 	done
@@ -44,6 +46,7 @@ quiet() {
 	quiet "$rpm"
 	rpm -qpl "$rpm" 2>/dev/null | grep -v /.build-id | expect_files \
 		"$SYSUSERS/minats.conf" "$CATALOG/minats.catalog" "$UNITS/minats.service" "$UNITS/minats.socket" \
+		/etc/minats{,/minats.conf} "$TMPFILES/minats.conf" /usr/share/man/man5/minats.conf.5 \
 		/usr/bin/minats /usr/share/man/man8/minats.8 "/usr/share/doc/minats-$VERSION"{,/NEWS,/README.md} \
 		"/usr/share/licenses/minats-$VERSION"{,/LICENSE}
 	# Upgraded, the service is restarted and the socket is not.

@@ -29,6 +29,7 @@ teardown() {
 	machine systemctl daemon-reload
 	machine systemctl stop minats.socket minats.service
 	machine systemctl reset-failed
+	echo | machine_write /etc/minats/minats.conf
 }
 
 # show PROPERTY: of the service.
@@ -198,10 +199,9 @@ answers() {
 	run -1 machine nc -z 127.0.0.1 4222
 }
 
-@test "a drop-in ends it when nobody has come for a while" {
-	man_block --exit-idle-time | sed 's/=10m/=1s/' | machine_write /etc/systemd/system/minats.service.d/test.conf
-	[[ $(machine cat /etc/systemd/system/minats.service.d/test.conf) == *=1s ]]
-	machine systemctl daemon-reload
+@test "a line of the configuration ends it when nobody has come for a while" {
+	man_block exit_idle_time | sed 's/10m/1s/' | machine_write /etc/minats/minats.conf
+	[[ $(machine cat /etc/minats/minats.conf) == *'"1s"' ]]
 	answers 127.0.0.1 4222
 	ended() {
 		[[ $(show ActiveState) == inactive ]]

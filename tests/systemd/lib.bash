@@ -166,6 +166,7 @@ machine_boot() {
 	export ROOT MINATS MACHINE MACHINE_PID MACHINE_LEADER
 	machine ip link set lo up
 	machine systemd-sysusers
+	[[ ${1:-} == bare ]] || machine systemd-tmpfiles --create minats.conf
 }
 
 machine_need() {

@@ -6,7 +6,8 @@
 
 load lib.bash
 
-REASON='can only reload config when a file is provided using -c or --config'
+CONFIG=/etc/minats/minats.conf
+REASON="$CONFIG:2:3: unknown field \"nonsense\""
 
 setup_file() {
 	machine_boot
@@ -30,6 +31,7 @@ teardown() {
 	fi
 	machine systemctl stop minats.socket minats.service
 	machine systemctl reset-failed
+	echo | machine_write $CONFIG
 }
 
 show() {
@@ -42,8 +44,31 @@ journal_has() {
 }
 
 refuse() {
+	printf '\n  nonsense: 1\n' | machine_write $CONFIG
 	run -1 machine systemctl reload minats.service
 	[[ $output == *'Job for minats.service failed'* ]] || fail "$output"
+}
+
+@test "the configuration belongs to root and the service, also after somebody has replaced it" {
+	[[ $(machine stat -c %U:%G:%a /etc/minats) == root:minats:750 ]]
+	machine rm $CONFIG
+	echo 'max_payload: 1000' | machine_write $CONFIG
+	machine systemd-tmpfiles --create minats.conf
+	[[ $(machine stat -c %U:%G:%a $CONFIG) == root:minats:640 ]]
+	machine systemctl reload minats.service
+	machine_talk PING
+	[[ $ANSWER == *'"max_payload":1000,'* ]] || fail "heard «$ANSWER»"
+}
+
+@test "a file that is not there is none, and a restart takes what a reload does not" {
+	machine rm $CONFIG
+	machine systemctl reload minats.service
+	journal_has 'Reloaded server configuration'
+	echo 'server_name: attic' | machine_write $CONFIG
+	run -1 machine systemctl reload minats.service
+	machine systemctl restart minats.service
+	machine_talk PING
+	[[ $ANSWER == *'"server_name":"attic"'* ]] || fail "heard «$ANSWER»"
 }
 
 @test "a refused reload fails, its reason is in the status and in the journal" {

@@ -99,9 +99,11 @@ bare_refused() {
 
 @test "the drop-in for a log file" {
 	man_block LogsDirectory= | drop_in minats.service log
+	man_block log_file | machine_write /etc/minats/minats.conf
 	machine systemctl start minats.service
 	machine_await grep -q 'Server is ready' /var/log/minats/minats.log
 	machine rm -r /var/log/minats
+	echo | machine_write /etc/minats/minats.conf
 }
 
 # By a probe that runs where the daemon does, and as it does.

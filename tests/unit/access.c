@@ -21,6 +21,7 @@
 #include "server/client.h"
 #include "server/client_state.h"
 #include "server/server.h"
+#include "lists.h"
 #include "test.h"
 
 #define HASH "$2b$04$abcdefghijklmnopqrstuuinwY/tkBVrn3xrxQI/TgnMHhkvl85RW"
@@ -70,6 +71,21 @@ static struct auth *configure(char letter)
 		ADD(.name = "joe", .password = "sesame", .account = "A");
 		ADD(.name = "jane", .password = "sesame", .account = "B");
 		CHECK_NUMBER(auth_set_no_auth_user(auth, SLICE("joe")), AUTH_OK);
+		break;
+	case 'a': /* joe answers, and hears all but secrets */
+		ADD(.name = "joe", .password = "sesame", .account = "A",
+		    .permit = make_permit(&(struct lists){.publish_allow = "pub",
+							  .subscribe_deny = "secret.*",
+							  .allow_responses = true,
+							  .response_expiry_ms = -1}));
+		ADD(.name = "jim", .password = "sesame", .account = "A");
+		break;
+	case 's': /* and hears nothing but a service */
+		ADD(.name = "joe", .password = "sesame", .account = "A",
+		    .permit = make_permit(&(struct lists){.subscribe_allow = "svc;svc q",
+							  .allow_responses = true,
+							  .response_expiry_ms = -1}));
+		ADD(.name = "jim", .password = "sesame", .account = "A");
 		break;
 	case 'p': /* the kernel's word */
 		ADD(.account = "A", .peer = {.has_uid = true, .uid = (uint32_t)geteuid()});
@@ -644,6 +660,103 @@ static void who_is_still_the_same_goes_on(void)
 	each_way(keep_all);
 }
 
+#define JIM "\"user\":\"jim\",\"pass\":\"sesame\""
+#define DENIED "-ERR 'Permissions Violation for "
+
+/* What joe may do, in another configuration: on an open connection or in another process. */
+static void narrow(const char *way)
+{
+	const char letters[] = {*way ? *way : 's', *way ? 's' : '\0', '\0'};
+	int joe, jim;
+
+	begin('a');
+	joe = join(JOE);
+	jim = join(JIM);
+	say(joe, "PUB no 0\r\n\r\nSUB secret.a 1\r\nSUB > 1\r\nSUB svc q 2\r\nSUB svc r 3\r\n"
+		"PING\r\n");
+	HEAR(joe, DENIED "Publish to \"no\"'\r\n" DENIED "Subscription to \"secret.a\"'\r\n"
+		"PONG\r\n");
+	say(jim, "SUB re.* 1\r\nPUB secret.b 0\r\n\r\nPUB pub re.1 0\r\n\r\nPUB pub re.2 0\r\n"
+		"\r\nPING\r\n");
+	HEAR(jim, "PONG\r\n");
+	HEAR(joe, "MSG pub 1 re.1 0\r\n\r\nMSG pub 1 re.2 0\r\n\r\n");
+	say(joe, "PUB re.1 0\r\n\r\n");
+	HEAR(jim, "MSG re.1 1 0\r\n\r\n");
+	HEAR(joe, "MSG re.1 1 0\r\n\r\n");
+	order(letters);
+	/* In whatever order. */
+	for (int count = 0; count < 2; count++) {
+		const char *told = hear_line(joe);
+
+		CHECK(strcmp(told, DENIED "Subscription to \">\" (sid \"1\")'\r\n") == 0 ||
+		      strcmp(told, DENIED "Subscription to \"svc\" using queue \"r\""
+				   " (sid \"3\")'\r\n") == 0);
+	}
+	/* What he was asked before he may still answer, and only once. */
+	say(joe, "PUB re.1 0\r\n\r\nPUB re.2 0\r\n\r\nPUB re.2 0\r\n\r\nPUB pub 0\r\n\r\n");
+	HEAR(joe, DENIED "Publish to \"re.1\"'\r\n" DENIED "Publish to \"re.2\"'\r\n"
+	     DENIED "Publish to \"pub\"'\r\n");
+	HEAR(jim, "MSG re.2 1 0\r\n\r\n");
+	say(jim, "PUB pub 0\r\n\r\nPUB svc 0\r\n\r\n");
+	HEAR(joe, "MSG svc 2 0\r\n\r\n");
+	close(joe);
+	close(jim);
+	end();
+}
+
+static void permissions_are_those_of_the_configuration(void)
+{
+	each_way(narrow);
+}
+
+/* The other user's permissions hold from his CONNECT on. */
+static void who_becomes_another_has_his_permissions(void)
+{
+	int fd;
+
+	begin('s');
+	fd = join(JIM);
+	say(fd, "SUB > 1\r\nSUB svc 2\r\nPUB any 0\r\n\r\n");
+	HEAR(fd, "MSG any 1 0\r\n\r\n");
+	present(fd, JOE);
+	HEAR(fd, DENIED "Subscription to \">\" (sid \"1\")'\r\nPONG\r\n");
+	say(fd, "PUB svc 0\r\n\r\n");
+	HEAR(fd, DENIED "Publish to \"svc\"'\r\n");
+	present(fd, JIM);
+	HEAR(fd, "PONG\r\n");
+	say(fd, "PUB svc 0\r\n\r\n");
+	HEAR(fd, "MSG svc 2 0\r\n\r\n");
+	close(fd);
+	end();
+}
+
+/* A message like the one before is looked up in the subjects of the account it is published in. */
+static void who_becomes_another_is_heard_by_others(void)
+{
+	int joe, jane, fd;
+
+	begin('u');
+	joe = join(JOE);
+	jane = join(JANE);
+	fd = join(JOE);
+	say(joe, "SUB a 1\r\nPING\r\n");
+	HEAR(joe, "PONG\r\n");
+	say(jane, "SUB a 1\r\nPING\r\n");
+	HEAR(jane, "PONG\r\n");
+	say(fd, "PUB a 1\r\n1\r\nPUB a 1\r\n2\r\nPUB a 1\r\n3\r\n");
+	present(fd, JANE);
+	say(fd, "PUB a 1\r\n4\r\nPUB a 1\r\n5\r\nPUB a 1\r\n6\r\nPING\r\n");
+	HEAR(fd, "PONG\r\nPONG\r\n");
+	HEAR(joe, "MSG a 1 1\r\n1\r\nMSG a 1 1\r\n2\r\nMSG a 1 1\r\n3\r\n");
+	HEAR(jane, "MSG a 1 1\r\n4\r\nMSG a 1 1\r\n5\r\nMSG a 1 1\r\n6\r\n");
+	say(joe, "PING\r\n");
+	HEAR(joe, "PONG\r\n");
+	close(joe);
+	close(jane);
+	close(fd);
+	end();
+}
+
 static void close_the_door(const char *way)
 {
 	const char letters[] = {*way ? *way : 'u', *way ? 'u' : '\0', '\0'};
@@ -747,6 +860,9 @@ int main(void)
 		TEST_CASE(who_is_in_another_account_goes_silently),
 		TEST_CASE(whose_password_is_another_one_is_told),
 		TEST_CASE(who_is_still_the_same_goes_on),
+		TEST_CASE(permissions_are_those_of_the_configuration),
+		TEST_CASE(who_becomes_another_has_his_permissions),
+		TEST_CASE(who_becomes_another_is_heard_by_others),
 		TEST_CASE(a_door_may_close_and_open),
 		TEST_CASE(who_had_no_credentials_depends_on_the_default),
 		TEST_CASE(the_time_limit_goes_along),

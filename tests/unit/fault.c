@@ -18,7 +18,7 @@ static const struct row {
 	/* The subject follows, in quotes of its own. */
 	{FAULT_PUBLISH_DENIED, "Permissions Violation for Publish to ", false},
 	{FAULT_REPLY_DENIED, "Permissions Violation for Publish with Reply of ", false},
-	{FAULT_QUEUE_DENIED, "Permissions Violation for Subscription to ", false},
+	{FAULT_SUBSCRIPTION_DENIED, "Permissions Violation for Subscription to ", false},
 	{FAULT_TOKENS_DENIED, "Permissions Violation for Subscription to ", false},
 	{FAULT_UNKNOWN_OPERATION, "Unknown Protocol Operation", true},
 	{FAULT_CONTROL_LINE, "maximum control line exceeded", true},

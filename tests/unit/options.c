@@ -441,9 +441,7 @@ static void a_name_of_any_length_may_be_unknown(void)
 
 static void what_nats_server_has_and_minats_has_not_is_named(void)
 {
-	CHECK_REFUSALS({{"-c", "x.conf"}, {"option -c:", "minats has no configuration file"}},
-		       {{"--config=x"}, {"option --config:", "no configuration file"}},
-		       {{"-t"}, {"option -t:", "no configuration file"}},
+	CHECK_REFUSALS(
 		       {{"-m", "8222"}, {"option -m:", "no monitoring"}},
 		       {{"--http_port=8222"}, {"option --http_port:", "no monitoring"}},
 		       {{"-ms", "8222"}, {"option -ms:", "no monitoring"}},
@@ -635,7 +633,7 @@ static void help_names_every_option_and_none_that_is_missing(void)
 {
 	static const char *const there[] = {
 		"-a, --addr, --net HOST", "-p, --port PORT", "--listen WHERE", "--inetd",
-		"-n, --name, --server_name NAME", "--client_advertise", "-P, --pid FILE",
+		"-c, --config FILE", "-t ", "-n, --name, --server_name NAME", "--client_advertise", "-P, --pid FILE",
 		"--ports_file_dir DIR", "-l, --log FILE", "-s, --syslog", "-T, --logtime",
 		"--logtime_utc", "-D, --debug", "-V, --trace", "--VV", "--DV, --DVV",
 		"--max_traced_msg_len BYTES", "--max_payload BYTES", "--max_control_line BYTES",
@@ -647,8 +645,8 @@ static void help_names_every_option_and_none_that_is_missing(void)
 		"--pass PASSWORD", "--auth TOKEN",
 		"--signal COMMAND[=PID]", "-v, --version", "-h, --help",
 	};
-	static const char *const missing[] = {"--config", "--http_port", "--tls", "--jetstream",
-					      "--cluster", "--profile"};
+	static const char *const missing[] = {"--http_port", "--tls", "--jetstream", "--cluster",
+					      "--profile"};
 	char *help = catch_help();
 
 	for (size_t at = 0; at < COUNT(there); at++)
@@ -659,6 +657,21 @@ static void help_names_every_option_and_none_that_is_missing(void)
 				  strstr(help, missing[at]) != NULL,
 				  false);
 	free(help);
+}
+
+static void a_configuration_file_is_named(void)
+{
+	struct options options;
+
+	CHECK_READ(&options, "-c", "x.conf");
+	check_same("config", options.config, "x.conf");
+	CHECK_READ(&options, "--config=-/y", "-t");
+	check_same("config", options.config, "-/y");
+	CHECK_NUMBER(options.action, OPTIONS_CHECK);
+	/* The file may yet say otherwise. */
+	CHECK_READ(&options, "--max_payload", "128MB", "-c", "x");
+	CHECK_REFUSALS({{"-t"}, {"must specify [-c, --config]"}}, {{"-c"}, {"option -c"}},
+		       {{"--config", ""}, {"option --config"}});
 }
 
 static void users_of_the_command_line_are_whole(void)
@@ -691,6 +704,7 @@ static void secrets_are_hidden_wherever_they_stand(void)
 }
 
 static const struct test_case cases[] = {
+	TEST_CASE(a_configuration_file_is_named),
 	TEST_CASE(users_of_the_command_line_are_whole),
 	TEST_CASE(secrets_are_hidden_wherever_they_stand),
 	TEST_CASE(without_options_there_are_defaults),

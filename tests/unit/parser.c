@@ -229,7 +229,7 @@ static void check_same_head(struct reader *reader, const struct op *op)
 /* False: it takes more bytes. */
 static bool read_message(struct reader *reader, struct slice *input, const struct op *op)
 {
-	struct slice payload;
+	struct slice payload = {NULL, 0};
 	enum fault fault = FAULT_NONE;
 
 	CHECK_NUMBER(op->again, reader->waits);
@@ -874,7 +874,7 @@ static void a_head_stands_in_the_callers_bytes(void)
 	static const char text[] = "PUB foo bar 2\r\nhi\r\nPING\r\n";
 	struct parser parser = {0};
 	struct slice input = {text, sizeof(text) - 1};
-	struct slice payload;
+	struct slice payload = {NULL, 0};
 	struct op op;
 	enum fault fault;
 
@@ -897,7 +897,7 @@ static void a_message_that_is_not_whole_is_left_where_it_is(void)
 {
 	struct parser parser = {0};
 	struct slice input = SLICE("PUB foo 2\r\nh");
-	struct slice payload;
+	struct slice payload = {NULL, 0};
 	struct op op;
 	enum fault fault;
 
@@ -921,7 +921,7 @@ static void again_is_said_of_no_other_operation(void)
 	for (size_t at = 0; at < COUNT(nexts); at++) {
 		struct parser parser = {0};
 		struct slice input = SLICE("PUB foo 2\r\nh");
-		struct slice payload;
+		struct slice payload = {NULL, 0};
 		struct op op = {0};
 		enum fault fault;
 
@@ -941,7 +941,7 @@ static void a_payload_given_up_is_handed_over_as_far_as_it_is_there(void)
 {
 	struct parser parser = {0};
 	struct slice input = SLICE("HPUB foo 2 4\r\nabc");
-	struct slice payload;
+	struct slice payload = {NULL, 0};
 	struct op op;
 	enum fault fault;
 
@@ -966,7 +966,7 @@ static void a_payload_may_be_given_up_before_its_first_byte_and_before_its_last(
 	for (size_t at = 0; at < COUNT(rows); at++) {
 		struct parser parser = {0};
 		struct slice input = slice_of(rows[at].text);
-		struct slice payload;
+		struct slice payload = {NULL, 0};
 		struct op op;
 		enum fault fault;
 

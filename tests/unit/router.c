@@ -77,7 +77,7 @@ static struct slice hear(size_t ear)
 static struct sub *subscribe(size_t ear, const char *sid, const char *subject, const char *queue,
 			     int expected)
 {
-	struct sub *sub = sub_new(&bench.ears[ear], slice_of(sid), 0);
+	struct sub *sub = sub_new(&bench.router.trie.slab, &bench.ears[ear], slice_of(sid));
 
 	CHECK_NUMBER(router_subscribe(&bench.router, sub, slice_of(subject), slice_of(queue)),
 		     expected);
@@ -87,7 +87,7 @@ static struct sub *subscribe(size_t ear, const char *sid, const char *subject, c
 static void unsubscribe(struct sub *sub, int expected)
 {
 	CHECK_NUMBER(router_unsubscribe(&bench.router, sub), expected);
-	sub_free(sub);
+	sub_free(&bench.router.trie.slab, sub);
 }
 
 /* `body` is without the CRLF behind it. */
@@ -473,7 +473,7 @@ static size_t remove_expired(void)
 
 		bench.router.expired = sub->next_expired;
 		router_unsubscribe(&bench.router, sub);
-		sub_free(sub);
+		sub_free(&bench.router.trie.slab, sub);
 	}
 	return count;
 }

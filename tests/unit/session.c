@@ -7,6 +7,7 @@
 
 #include "broker/router.h"
 #include "broker/state.h"
+#include "lists.h"
 #include "test.h"
 
 enum { PEERS = 2, STEPS = 12, NO_LIMIT = 1 << 30, LARGE = 10007 };
@@ -30,6 +31,8 @@ static struct limits limits;
 static struct pool pool;
 static struct router router;
 static struct peer peers[PEERS];
+static uint64_t now_ms;
+static struct permit *permits[PEERS];
 static bool is_moving; /* manner.moved, of the talk in hand */
 
 static void begin(void)
@@ -38,9 +41,11 @@ static void begin(void)
 
 	pool_init(&pool, NO_LIMIT);
 	router_init(&router, &pool, seeds);
+	router.now_ms = &now_ms;
 	for (size_t at = 0; at < PEERS; at++) {
 		memset(&peers[at], 0, sizeof(peers[at]));
 		session_init(&peers[at].session, &router, &limits);
+		CHECK_NUMBER(session_set_permit(&peers[at].session, permits[at]), 0);
 	}
 }
 
@@ -127,8 +132,11 @@ static void load_peers(const struct payloads *payloads, struct tags_writer *stat
 		all[at].length = (uint32_t)bytes.length;
 		memcpy(all[at].payload->bytes, bytes.bytes, bytes.length);
 	}
-	for (size_t at = 0; at < PEERS; at++)
+	for (size_t at = 0; at < PEERS; at++) {
 		CHECK(state_load(&peers[at].session, &source, buf_slice(&states[at].out)));
+		CHECK_NUMBER(session_set_permit(&peers[at].session, permits[at]), 0);
+		CHECK(!session_remove_forbidden(&peers[at].session));
+	}
 	for (uint32_t at = 0; at < source.count; at++)
 		pool_release_payload(&pool, all[at].payload);
 }
@@ -152,6 +160,9 @@ static void move(void)
 	pool_fini(&pool);
 	pool_init(&pool, NO_LIMIT);
 	router_init(&router, &pool, seeds);
+	/* Clocks do not count from the same moment everywhere. */
+	now_ms -= 1000000;
+	router.now_ms = &now_ms;
 	for (size_t at = 0; at < PEERS; at++) {
 		uint8_t fault = peers[at].session.fault;
 
@@ -817,6 +828,222 @@ static void a_place_is_offered_while_a_large_message_arrives(void)
 	finish();
 }
 
+/* Permissions. The first peer has them, the second may do everything. */
+
+static void hold_with(const struct lists *lists, const struct talk *talk)
+{
+	permits[0] = make_permit(lists);
+	set_default_limits();
+	hold_in_all_manners(talk);
+	permit_unref(permits[0]);
+	permits[0] = NULL;
+}
+
+#define VERBOSE "CONNECT {\"verbose\":true,\"pedantic\":false}\r\n"
+#define DENIED_TO_PUBLISH(subject) \
+	"-ERR 'Permissions Violation for Publish to \"" subject "\"'\r\n"
+#define DENIED_TO_SUBSCRIBE(subject) \
+	"-ERR 'Permissions Violation for Subscription to \"" subject "\""
+
+static void what_may_not_be_published_is_not(void)
+{
+	static const struct talk talk = {
+		"publish",
+		{{1, QUIET "SUB > 1\r\n"},
+		 {0, VERBOSE "PUB a 2\r\nhi\r\nPUB b 2\r\nhi\r\nPUB a.b 0\r\n\r\nPUB x re 1\r\n"
+			"1\r\n"
+		     "PUB \"q 0\r\n\r\nPING\r\n"}},
+		{"+OK\r\n+OK\r\n" DENIED_TO_PUBLISH("b") DENIED_TO_PUBLISH("a.b") "+OK\r\n"
+		 DENIED_TO_PUBLISH("\\\"q") "PONG\r\n",
+		 "MSG a 1 2\r\nhi\r\nMSG x 1 re 1\r\n1\r\n"},
+		{0}};
+
+	hold_with(&(struct lists){.publish_allow = "a.>;a;x", .publish_deny = "*.b"}, &talk);
+}
+
+static void complaints_about_a_message_come_in_order(void)
+{
+	static const struct talk talk = {
+		"order",
+		{{0, "CONNECT {\"verbose\":true,\"pedantic\":true}\r\n"
+		     "PUB b.* 0\r\n\r\nPUB b _R_.x 0\r\n\r\nPUB a _R_.x 0\r\n\r\nPUB a.* 0\r\n"
+		     "\r\n"}},
+		{"+OK\r\n-ERR 'Invalid Publish Subject'\r\n" DENIED_TO_PUBLISH("b.*")
+		 DENIED_TO_PUBLISH("b")
+		 "-ERR 'Permissions Violation for Publish with Reply of \"_R_.x\"'\r\n"
+		 "-ERR 'Invalid Publish Subject'\r\n+OK\r\n"},
+		{0}};
+
+	hold_with(&(struct lists){.publish_allow = "a;a.>"}, &talk);
+}
+
+static void a_large_message_that_is_not_permitted_is_swallowed(void)
+{
+	char *said = make_text("PUB b 10007\r\n", LARGE, "\r\nPING\r\n");
+	struct talk talk = {"large and denied", {{1, QUIET "SUB > x\r\n"}, {0, QUIET}, {0, said}},
+			    {DENIED_TO_PUBLISH("b") "PONG\r\n", ""}, {0}};
+
+	hold_with(&(struct lists){.publish_deny = "b"}, &talk);
+	free(said);
+}
+
+static void who_may_not_subscribe_is_told_to_what(void)
+{
+	static const struct talk talk = {
+		"subscribe",
+		{{0, VERBOSE "SUB a 1\r\nSUB b 2\r\nSUB a q 3\r\nSUB a r 4\r\nSUB > 5\r\n"
+			"SUB b..b 6\r\n"
+		     "SUB a..a 7\r\nSUB \"b r\"\\ 8\r\n"},
+		 {1, QUIET "PUB a 1\r\n1\r\nPUB b 1\r\n1\r\n"}},
+		{"+OK\r\n+OK\r\n" DENIED_TO_SUBSCRIBE("b") "'\r\n+OK\r\n"
+		 DENIED_TO_SUBSCRIBE("a") " using queue \"r\"'\r\n"
+		 DENIED_TO_SUBSCRIBE(">") "'\r\n" DENIED_TO_SUBSCRIBE("b..b") "'\r\n"
+		 DENIED_TO_SUBSCRIBE("a..a") "'\r\n"
+		 DENIED_TO_SUBSCRIBE("\\\"b") " using queue \"r\\\"\\\\\"'\r\n"
+		 "MSG a 1 1\r\n1\r\nMSG a 3 1\r\n1\r\n"},
+		{0}};
+
+	hold_with(&(struct lists){.subscribe_allow = "a;a q"}, &talk);
+}
+
+static void permission_comes_before_limits(void)
+{
+	static const struct talk talk = {
+		"limits",
+		{{0, VERBOSE "SUB a 1\r\nSUB b 1\r\nSUB b 2\r\nSUB a 2\r\nSUB b.c.d.e 3\r\n"
+		     "SUB a.c.d.e 3\r\nUNSUB 1\r\nSUB a..c 1\r\n"}},
+		{"+OK\r\n+OK\r\n" DENIED_TO_SUBSCRIBE("b") "'\r\n" DENIED_TO_SUBSCRIBE("b") "'\r\n"
+		 "-ERR 'maximum subscriptions exceeded'\r\n" DENIED_TO_SUBSCRIBE("b.c.d.e") "'\r\n"
+		 DENIED_TO_SUBSCRIBE("a.c.d.e") ", too many tokens'\r\n+OK\r\n"
+		 "-ERR 'Invalid Subject'\r\n"},
+		{0}};
+
+	permits[0] = make_permit(&(struct lists){.subscribe_deny = "b;b.>"});
+	set_default_limits();
+	limits.max_subscriptions = 1;
+	limits.max_subscription_tokens = 3;
+	hold_in_all_manners(&talk);
+	permit_unref(permits[0]);
+	permits[0] = NULL;
+}
+
+static void what_is_denied_does_not_come_under_a_wildcard(void)
+{
+	static const struct talk talks[] = {
+		{"plain",
+		 {{0, QUIET "SUB > 1\r\nSUB *.c 2\r\nSUB b 3\r\n"},
+		  {1, QUIET "PUB a.c 1\r\n1\r\nPUB a 1\r\n2\r\nPUB b.c 1\r\n3\r\nPUB b 1\r\n"
+			"4\r\n"}},
+		 {"MSG a 1 1\r\n2\r\nMSG b.c 1 1\r\n3\r\nMSG b.c 2 1\r\n3\r\nMSG b 3 1\r\n4\r\n"
+		  "MSG b 1 1\r\n4\r\n"}, {0}},
+		/* It counts for nothing: not for a limit either. */
+		{"limited",
+		 {{0, QUIET "SUB > 1\r\nUNSUB 1 2\r\n"},
+		  {1, QUIET "PUB a.c 1\r\n1\r\nPUB b 1\r\n2\r\nPUB a.d 1\r\n3\r\nPUB b 1\r\n4\r\n"
+			"PUB b 1\r\n5\r\n"}},
+		 {"MSG b 1 1\r\n2\r\nMSG b 1 1\r\n4\r\n"}, {0}},
+		/* Another member of the group gets it. */
+		{"queue",
+		 {{0, QUIET "SUB *.c q 1\r\n"}, {1, QUIET "SUB a.c q 2\r\n"},
+		  {1, "PUB a.c 1\r\n1\r\nPUB a.c 1\r\n2\r\nPUB a.c 1\r\n3\r\nPUB a.c 1\r\n4\r\n"}},
+		 {"", "MSG a.c 2 1\r\n1\r\nMSG a.c 2 1\r\n2\r\nMSG a.c 2 1\r\n3\r\n"
+			"MSG a.c 2 1\r\n4\r\n"},
+		 {0}},
+		/* Who is kept from it is no responder. */
+		{"nobody",
+		 {{0, QUIET "SUB > 1\r\n"}, {1, REQUESTER "SUB r 2\r\nPUB a.c r 0\r\n\r\n"}},
+		 {"", "HMSG r 2 35 35\r\nNATS/1.0 503\r\nNats-Subject: a.c\r\n\r\n\r\n"}, {0}},
+	};
+
+	for (size_t at = 0; at < sizeof(talks) / sizeof(talks[0]); at++)
+		hold_with(&(struct lists){.subscribe_deny = "a.*"}, &talks[at]);
+}
+
+static void a_queue_may_be_kept_from_what_others_hear(void)
+{
+	static const struct talk talks[] = {
+		{"this queue",
+		 {{0, QUIET "SUB a.* q.x 1\r\nSUB a.* 2\r\nSUB a.b q.y 3\r\n"},
+		  {1, QUIET "PUB a.b 1\r\n1\r\nPUB a.c 1\r\n2\r\n"}},
+		 {DENIED_TO_SUBSCRIBE("a.b") " using queue \"q.y\"'\r\n"
+		  "MSG a.b 2 1\r\n1\r\nMSG a.c 2 1\r\n2\r\nMSG a.c 1 1\r\n2\r\n"}, {0}},
+		{"another queue",
+		 {{0, QUIET "SUB a.* r 1\r\n"}, {1, QUIET "PUB a.b 1\r\n1\r\nPUB a.c 1\r\n2\r\n"}},
+		 {"MSG a.b 1 1\r\n1\r\nMSG a.c 1 1\r\n2\r\n"}, {0}},
+	};
+
+	for (size_t at = 0; at < sizeof(talks) / sizeof(talks[0]); at++)
+		hold_with(&(struct lists){.subscribe_deny = "a.b q.*"}, &talks[at]);
+}
+
+static void a_denied_request_has_no_responders_either(void)
+{
+	static const struct talk talk = {
+		"denied request",
+		{{0, REQUESTER "SUB r 1\r\nPUB a r 0\r\n\r\nPUB b r 0\r\n\r\n"}},
+		{DENIED_TO_PUBLISH("a")
+		 "HMSG r 1 33 33\r\nNATS/1.0 503\r\nNats-Subject: b\r\n\r\n\r\n"},
+		{0}};
+
+	hold_with(&(struct lists){.publish_deny = "a"}, &talk);
+}
+
+static void who_was_asked_may_answer(void)
+{
+	static const struct talk talks[] = {
+		{"once",
+		 {{0, QUIET "SUB svc 1\r\nPUB r.1 0\r\n\r\n"},
+		  {1, QUIET "SUB r.* 2\r\nPUB svc r.1 1\r\n?\r\nPUB svc 1\r\n-\r\n"},
+		  {0, "PUB r.2 0\r\n\r\nPUB r.1 1\r\n!\r\nPUB r.1 1\r\n!\r\nPUB svc 0\r\n\r\n"}},
+		 {DENIED_TO_PUBLISH("r.1") "MSG svc 1 r.1 1\r\n?\r\nMSG svc 1 1\r\n-\r\n"
+		  DENIED_TO_PUBLISH("r.2") DENIED_TO_PUBLISH("r.1") DENIED_TO_PUBLISH("svc"),
+		  "MSG r.1 2 1\r\n!\r\n"}, {0}},
+		/* Both at once, in a group, answered in the other order. */
+		{"each",
+		 {{0, QUIET "SUB svc q 1\r\n"},
+		  {1, QUIET "SUB r.* 2\r\nPUB svc r.1 0\r\n\r\nPUB svc r.2 0\r\n\r\n"},
+		  {0, "PUB r.2 1\r\n!\r\nPUB r.1 1\r\n!\r\nPUB r.2 1\r\n!\r\n"}},
+		 {"MSG svc 1 r.1 0\r\n\r\nMSG svc 1 r.2 0\r\n\r\n" DENIED_TO_PUBLISH("r.2"),
+		  "MSG r.2 2 1\r\n!\r\nMSG r.1 2 1\r\n!\r\n"}, {0}},
+		/* Two messages with one reply subject may both be answered. */
+		{"one inbox",
+		 {{0, QUIET "SUB svc 1\r\n"},
+		  {1, QUIET "SUB r 2\r\nPUB svc r 0\r\n\r\nPUB svc r 0\r\n\r\n"},
+		  {0, "PUB r 1\r\n1\r\nPUB r 1\r\n2\r\nPUB r 1\r\n3\r\n"}},
+		 {"MSG svc 1 r 0\r\n\r\nMSG svc 1 r 0\r\n\r\n" DENIED_TO_PUBLISH("r"),
+		  "MSG r 2 1\r\n1\r\nMSG r 2 1\r\n2\r\n"}, {0}},
+		/* A reply subject is no pattern, and what is reserved stays so. */
+		{"odd",
+		 {{0, QUIET "SUB svc 1\r\n"},
+		  {1, QUIET "PUB svc a.* 0\r\n\r\nPUB svc $NRG.x 0\r\n\r\nPUB svc a..b 0\r\n\r\n"},
+		  {0, "PUB a.b 0\r\n\r\nPUB a.* 0\r\n\r\nPUB $NRG.x 0\r\n\r\nPUB a..b 0\r\n\r\n"
+			"PING\r\n"}},
+		 {"MSG svc 1 a.* 0\r\n\r\nMSG svc 1 $NRG.x 0\r\n\r\nMSG svc 1 a..b 0\r\n\r\n"
+		  DENIED_TO_PUBLISH("a.b") DENIED_TO_PUBLISH("$NRG.x") "PONG\r\n"}, {0}},
+	};
+
+	for (size_t at = 0; at < sizeof(talks) / sizeof(talks[0]); at++)
+		hold_with(&(struct lists){.subscribe_allow = "svc", .allow_responses = true},
+			  &talks[at]);
+}
+
+static void a_grant_goes_beyond_the_lists(void)
+{
+	static const struct talk talk = {
+		"lists",
+		{{0, QUIET "SUB svc 1\r\n"}, {1, QUIET "SUB * 2\r\nPUB svc r 0\r\n\r\n"
+			"PUB svc x 0\r\n\r\n"},
+		 {0, "PUB r 0\r\n\r\nPUB r 0\r\n\r\nPUB r 0\r\n\r\nPUB x 0\r\n\r\nPUB x 0\r\n\r\n"
+			"PUB x 0\r\n\r\n"}},
+		{"MSG svc 1 r 0\r\n\r\nMSG svc 1 x 0\r\n\r\n" DENIED_TO_PUBLISH("r"),
+		 "MSG svc 2 r 0\r\n\r\nMSG svc 2 x 0\r\n\r\nMSG r 2 0\r\n\r\nMSG r 2 0\r\n\r\n"
+		 "MSG x 2 0\r\n\r\nMSG x 2 0\r\n\r\nMSG x 2 0\r\n\r\n"},
+		{0}};
+
+	hold_with(&(struct lists){.publish_allow = "x;r", .publish_deny = "r",
+				  .allow_responses = true, .max_responses = 2}, &talk);
+}
+
 /* What a session tells its owner. */
 
 static enum session_answer say(size_t who, const char *text, const char *left)
@@ -834,6 +1061,132 @@ static uint8_t take_events(size_t who)
 
 	peers[who].session.events = 0;
 	return events;
+}
+
+/* Takes what was heard and forgets it. */
+static void check_told(size_t who, const char *expected)
+{
+	send_all();
+	test_check_text(__FILE__, __LINE__, "what is told", buf_slice(&peers[who].heard),
+			slice_of(expected));
+	peers[who].heard.length = 0;
+}
+
+static void change_permit(size_t who, const struct lists *lists)
+{
+	struct permit *permit = lists ? make_permit(lists) : NULL;
+
+	CHECK_NUMBER(session_set_permit(&peers[who].session, permit), 0);
+	permit_unref(permit);
+}
+
+/* One that is removed: what the client hears of it is what the log may tell. */
+static void check_removed(size_t who, const char *subject, const char *queue, const char *told)
+{
+	struct session *session = &peers[who].session;
+
+	CHECK(session_remove_forbidden(session));
+	CHECK_NUMBER(session->complaint, FAULT_SUBSCRIPTION_DENIED);
+	CHECK_NUMBER(take_events(who), SESSION_COMPLAINED);
+	test_check_text(__FILE__, __LINE__, "the subject", session->about, slice_of(subject));
+	test_check_text(__FILE__, __LINE__, "the queue", session->about_queue, slice_of(queue));
+	check_told(who, told);
+}
+
+static void subscriptions_that_are_not_allowed_any_more_are_removed(void)
+{
+	set_default_limits();
+	begin();
+	feed(&peers[0], SLICE(QUIET "SUB ok 1\r\nSUB no 2\r\n"));
+	feed(&peers[1], SLICE(QUIET));
+	change_permit(0, &(struct lists){.subscribe_allow = "ok"});
+	check_removed(0, "no", "", DENIED_TO_SUBSCRIBE("no") " (sid \"2\")'\r\n");
+	CHECK(!session_remove_forbidden(&peers[0].session));
+	feed(&peers[1], SLICE("PUB no 1\r\n1\r\nPUB ok 1\r\n2\r\n"));
+	check_told(0, "MSG ok 1 1\r\n2\r\n");
+	/* The sid is free again. */
+	feed(&peers[0], SLICE("SUB ok 2\r\nSUB no q\"q 3\r\n"));
+	check_told(0, DENIED_TO_SUBSCRIBE("no") " using queue \"q\\\"q\"'\r\n");
+	change_permit(0, NULL);
+	CHECK(!session_remove_forbidden(&peers[0].session));
+	feed(&peers[0], SLICE("SUB no q\"q s\"4\r\nUNSUB 1\r\nUNSUB 2\r\n"));
+	change_permit(0, &(struct lists){.subscribe_deny = "no q*q;no q\"q"});
+	check_removed(0, "no", "q\"q", DENIED_TO_SUBSCRIBE("no") " using queue \"q\\\"q\""
+		      " (sid \"s\\\"4\")'\r\n");
+	CHECK_NUMBER(router.subscriptions, 0);
+	finish();
+}
+
+static void many_subscriptions_may_be_removed(void)
+{
+	char line[64];
+	uint32_t removed = 0;
+
+	set_default_limits();
+	begin();
+	feed(&peers[0], SLICE(QUIET));
+	for (int at = 0; at < 1000; at++) {
+		snprintf(line, sizeof(line), "SUB s.%d %s %d\r\n", at, at % 3 ? "q" : "", at);
+		feed(&peers[0], slice_of(line));
+	}
+	change_permit(0, &(struct lists){.subscribe_deny = "*.* q"});
+	while (session_remove_forbidden(&peers[0].session))
+		removed++;
+	CHECK_NUMBER(removed, 666);
+	CHECK_NUMBER(router.subscriptions, 334);
+	finish();
+}
+
+/* A change is not forgotten by those that stay. */
+static void a_filter_comes_and_goes_with_the_permit(void)
+{
+	static const char message[] = "MSG a.b 1 1\r\n1\r\n";
+
+	set_default_limits();
+	begin();
+	feed(&peers[0], SLICE(QUIET "SUB a.* 1\r\n"));
+	feed(&peers[1], SLICE(QUIET "PUB a.b 1\r\n1\r\n"));
+	check_told(0, message);
+	change_permit(0, &(struct lists){.subscribe_deny = "a.b"});
+	feed(&peers[1], SLICE("PUB a.b 1\r\n1\r\n"));
+	check_told(0, "");
+	change_permit(0, &(struct lists){.subscribe_deny = "a.c", .publish_deny = ">"});
+	feed(&peers[1], SLICE("PUB a.b 1\r\n1\r\nPUB a.c 0\r\n\r\n"));
+	check_told(0, message);
+	feed(&peers[0], SLICE("PUB x 0\r\n\r\n"));
+	check_told(0, DENIED_TO_PUBLISH("x"));
+	/* One that forbids nothing is none. */
+	change_permit(0, &(struct lists){0});
+	CHECK(!peers[0].session.outbox.guard);
+	feed(&peers[0], SLICE("PUB a.c 0\r\n\r\n"));
+	check_told(0, "MSG a.c 1 0\r\n\r\n");
+	finish();
+}
+
+static void a_grant_ends_with_its_time(void)
+{
+	static const struct lists lists = {.allow_responses = true, .max_responses = 9,
+					   .response_expiry_ms = 500};
+
+	set_default_limits();
+	begin();
+	change_permit(0, &lists);
+	feed(&peers[0], SLICE(QUIET "SUB svc 1\r\n"));
+	feed(&peers[1], SLICE(QUIET "PUB svc r 0\r\n\r\n"));
+	now_ms += 400;
+	is_moving = true;
+	permits[0] = make_permit(&lists);
+	move();
+	permit_unref(permits[0]);
+	permits[0] = NULL;
+	is_moving = false;
+	now_ms += 100;
+	feed(&peers[0], SLICE("PUB r 0\r\n\r\n"));
+	check_told(0, "MSG svc 1 r 0\r\n\r\n");
+	now_ms += 1;
+	feed(&peers[0], SLICE("PUB r 0\r\n\r\n"));
+	check_told(0, DENIED_TO_PUBLISH("r"));
+	finish();
 }
 
 static void events_are_told_to_the_owner(void)
@@ -876,7 +1229,7 @@ static void complaints_are_told_one_by_one(void)
 		const char *about;
 	} rows[] = {
 		{"SUB a..b 1\r\nSUB a..c 2\r\n", "SUB a..c 2\r\n", FAULT_INVALID_SUBJECT, "a..b"},
-		{"SUB a _sys_ 1\r\nPING\r\n", "PING\r\n", FAULT_QUEUE_DENIED, "a"},
+		{"SUB a _sys_ 1\r\nPING\r\n", "PING\r\n", FAULT_SUBSCRIPTION_DENIED, "a"},
 		{"SUB a.b.c.d 1\r\nPING\r\n", "PING\r\n", FAULT_TOKENS_DENIED, "a.b.c.d"},
 		{"PUB a.* 2\r\nhi\r\nPING\r\n", "PING\r\n", FAULT_INVALID_PUBLISH_SUBJECT, "a.*"},
 		{"PUB $NRG.a 2\r\nhi\r\nPING\r\n", "PING\r\n", FAULT_PUBLISH_DENIED, "$NRG.a"},
@@ -920,7 +1273,7 @@ static void complaints_are_told_one_by_one(void)
 
 static void a_hot_outbox_makes_the_publisher_wait(void)
 {
-	char *said = make_text("PUB foo 70000\r\n", 70000, "\r\nPING\r\n");
+	char *said = make_text("PUB foo 140000\r\n", 140000, "\r\nPING\r\n");
 
 	set_default_limits();
 	begin();
@@ -1035,6 +1388,20 @@ static const struct test_case cases[] = {
 	TEST_CASE(sizes_around_the_limit_of_sharing_are_alike),
 	TEST_CASE(an_unfinished_message_is_forgotten_with_its_session),
 	TEST_CASE(a_place_is_offered_while_a_large_message_arrives),
+	TEST_CASE(what_may_not_be_published_is_not),
+	TEST_CASE(complaints_about_a_message_come_in_order),
+	TEST_CASE(a_large_message_that_is_not_permitted_is_swallowed),
+	TEST_CASE(who_may_not_subscribe_is_told_to_what),
+	TEST_CASE(permission_comes_before_limits),
+	TEST_CASE(what_is_denied_does_not_come_under_a_wildcard),
+	TEST_CASE(a_queue_may_be_kept_from_what_others_hear),
+	TEST_CASE(a_denied_request_has_no_responders_either),
+	TEST_CASE(who_was_asked_may_answer),
+	TEST_CASE(a_grant_goes_beyond_the_lists),
+	TEST_CASE(subscriptions_that_are_not_allowed_any_more_are_removed),
+	TEST_CASE(many_subscriptions_may_be_removed),
+	TEST_CASE(a_filter_comes_and_goes_with_the_permit),
+	TEST_CASE(a_grant_ends_with_its_time),
 	TEST_CASE(events_are_told_to_the_owner),
 	TEST_CASE(complaints_are_told_one_by_one),
 	TEST_CASE(a_hot_outbox_makes_the_publisher_wait),

@@ -5,7 +5,9 @@
  */
 #include "broker/state.h"
 
+#include "broker/guard.h"
 #include "broker/router.h"
+#include "lists.h"
 #include "test.h"
 
 enum { NO_LIMIT = 1 << 30, LARGE = 5000, PAYLOADS_MAX = 4 };
@@ -14,6 +16,7 @@ static struct limits limits = {.max_payload = 1 << 20, .max_control_line = 4096,
 static struct pool pool;
 static struct router router;
 static struct session session;
+static uint64_t now_ms = 1000000;
 
 struct saved {
 	struct state_payloads payloads;
@@ -27,6 +30,7 @@ static void begin(void)
 
 	pool_init(&pool, NO_LIMIT);
 	router_init(&router, &pool, seeds);
+	router.now_ms = &now_ms;
 	session_init(&session, &router, &limits);
 }
 
@@ -81,13 +85,26 @@ static bool load(const struct saved *saved, struct slice fields)
 	return good;
 }
 
-/* A client with some of everything: subscriptions, small and shared output, a message half there. */
+static void may_answer(void)
+{
+	struct permit *permit = make_permit(&(struct lists){.allow_responses = true,
+							    .publish_allow = "foo.>;big"});
+
+	CHECK_NUMBER(session_set_permit(&session, permit), 0);
+	permit_unref(permit);
+}
+
+/*
+ * A client with some of everything: subscriptions, small and shared output, a reply that it may
+ * publish to, a message half there.
+ */
 static void hold(void)
 {
 	static const char talk[] =
 		"CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true,\"name\":\"n\","
 		"\"lang\":\"c\",\"version\":\"1\",\"protocol\":1}\r\nPING\r\nSUB foo 1\r\n"
-		"SUB foo.* q 2\r\nUNSUB 2 7\r\nPUB foo.a 2\r\nhi\r\nSUB big 3\r\nPUB big 5000\r\n";
+		"SUB foo.* q 2\r\nUNSUB 2 7\r\nPUB foo.a re 2\r\nhi\r\n"
+		"SUB big 3\r\nPUB big 5000\r\n";
 	char *text = malloc(sizeof(talk) - 1 + LARGE + 64);
 	struct slice input = {text, sizeof(talk) - 1};
 	enum session_answer answer = SESSION_WAIT;
@@ -97,11 +114,13 @@ static void hold(void)
 	input.length += LARGE;
 	memcpy(text + input.length, "\r\nPUB big 4500\r\nyy", 18);
 	input.length += 18;
+	may_answer();
 	while (answer == SESSION_WAIT)
 		answer = session_feed(&session, &input);
 	CHECK_NUMBER(answer, SESSION_MORE);
 	CHECK_NUMBER(session.subs.count, 3);
 	CHECK(session.inbound);
+	CHECK_NUMBER(session.outbox.guard->grants.count, 1);
 	free(text);
 }
 
@@ -124,6 +143,73 @@ static void what_was_loaded_is_saved_alike(void)
 	CHECK_NUMBER(second.fields.out.length, first.fields.out.length);
 	forget(&first);
 	forget(&second);
+	finish();
+}
+
+/* As it is written since there are permissions: reply, how many more, how old. */
+#define GRANT(reply, left, age) \
+	"\14\24\0\0\0\1\3\0\0\0" reply "\2\1\0\0\0" left "\3\1\0\0\0" age
+#define ECHO "\1\1\0\0\0\4"
+#define ENDLESS(reply) "\14\10\0\0\0\1\3\0\0\0" reply
+
+static const struct grant *grant_at(size_t place)
+{
+	const struct list *link = session.outbox.guard->by_age.next;
+
+	while (place-- > 0)
+		link = link->next;
+	return container_of(link, struct grant, link);
+}
+
+static void check_grant(size_t place, const char *reply, int64_t left, uint64_t age_ms)
+{
+	const struct grant *grant = grant_at(place);
+
+	CHECK(slice_equal((struct slice){grant->reply, grant->length}, slice_of(reply)));
+	CHECK_NUMBER(grant->left, left);
+	CHECK_NUMBER(guard_grant_age_ms(session.outbox.guard, grant), age_ms);
+}
+
+static void replies_may_be_published_to_afterwards(void)
+{
+	struct saved none = {0}, saved;
+	struct slice fields = SLICE(ENDLESS("r.0") GRANT("r.1", "\7", "\144")
+				    GRANT("r.2", "\1", "\1"));
+
+	begin();
+	CHECK(load(&none, fields));
+	CHECK_NUMBER(session.outbox.guard->grants.count, 3);
+	check_grant(0, "r.0", -1, 0);
+	check_grant(1, "r.1", 7, 100);
+	check_grant(2, "r.2", 1, 1);
+	save(&saved);
+	/* There is nothing else to this session. */
+	CHECK(slice_equal(buf_slice(&saved.fields.out), fields));
+	/* Nothing was said yet of who it is. */
+	may_answer();
+	CHECK_NUMBER(session.outbox.guard->grants.count, 3);
+	/* Only so many are allowed now. */
+	check_grant(0, "r.0", 1, 0);
+	check_grant(1, "r.1", 7, 100);
+	CHECK_NUMBER(session_set_permit(&session, NULL), 0);
+	CHECK(!session.outbox.guard);
+	forget(&saved);
+	finish();
+}
+
+/* Without a permit, as with a process that has no configuration. */
+static void replies_do_no_harm_to_who_may_do_everything(void)
+{
+	struct saved none = {0};
+	struct slice input = SLICE("SUB foo 1\r\nPUB foo r.3 0\r\n\r\nPUB r.1 0\r\n\r\n"
+				   "PUB r.1 0\r\n\r\n");
+
+	begin();
+	CHECK(load(&none, SLICE(ECHO GRANT("r.1", "\1", "\144"))));
+	now_ms += 1000000000;
+	CHECK_NUMBER(session_feed(&session, &input), SESSION_MORE);
+	CHECK_NUMBER(session.events & SESSION_COMPLAINED, 0);
+	CHECK_NUMBER(router.out_messages, 1);
 	finish();
 }
 
@@ -251,6 +337,9 @@ static void what_makes_no_sense_is_refused(void)
 		{"a verb that is none", 7, TEXT("\77")},
 		{"a name with a NUL", 3, TEXT("a\0b")},
 		{"a payload that is not there", 11, TEXT("\1\1\0\0\0\1\3\1\0\0\0\5")},
+		{"a grant of nothing", 12, TEXT("\2\1\0\0\0\1")},
+		{"a grant of more than there is", 12,
+		 TEXT("\1\1\0\0\0r\2\10\0\0\0\377\377\377\377\377\377\377\377")},
 		{"a message whose line is none", 8,
 		 TEXT("\2\1\0\0\0\1\3\1\0\0\0\7\4\3\0\0\0x\r\n")},
 		{"a message whose line ends before it begins", 8,
@@ -308,6 +397,8 @@ static void more_than_max_pending_is_refused(void)
 
 static const struct test_case cases[] = {
 	TEST_CASE(what_was_loaded_is_saved_alike),
+	TEST_CASE(replies_may_be_published_to_afterwards),
+	TEST_CASE(replies_do_no_harm_to_who_may_do_everything),
 	TEST_CASE(a_payload_is_saved_once),
 	TEST_CASE(tags_of_the_future_are_skipped),
 	TEST_CASE(an_empty_state_is_a_new_client_without_options),

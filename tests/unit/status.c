@@ -60,6 +60,7 @@ static struct server *new_server(const struct options *options)
 		abort();
 	server->options = options;
 	list_init(&server->listeners);
+	list_init(&server->accounts);
 	status_init(&server->status);
 	heard[0] = '\0';
 	status_ready(server);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "proto/subject.h"
 
+#include "naive.h"
 #include "test.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -153,6 +154,87 @@ static void an_empty_last_token_is_a_token(void)
 	CHECK(!rest.bytes);
 }
 
+/*
+ * What patterns have to do with each other is found by trying all subjects: up to three tokens of
+ * a, b, * and > there, up to four of a, b and c here, where c stands for all other tokens.
+ */
+enum { PATTERNS = 4 + 16 + 64, SUBJECTS = 3 + 9 + 27 + 81, LONGEST = 8 };
+
+/* The subject number `number` of those that are made of these tokens, the short ones first. */
+static struct slice make_subject(const char *tokens, unsigned number, char bytes[LONGEST])
+{
+	unsigned base = (unsigned)strlen(tokens), count = 1, power = base;
+	size_t length = 0;
+
+	for (; number >= power; count++, power *= base)
+		number -= power;
+	while (count-- > 0) {
+		bytes[length++] = tokens[number % base];
+		number /= base;
+		if (count > 0)
+			bytes[length++] = '.';
+	}
+	return (struct slice){bytes, length};
+}
+
+static void check_pair(struct slice one, struct slice other)
+{
+	bool covers = true, overlaps = false;
+	unsigned before = test_failures;
+
+	for (unsigned at = 0; at < SUBJECTS; at++) {
+		char bytes[LONGEST];
+		struct slice subject = make_subject("abc", at, bytes);
+		bool by_one = naive_matches(one, subject), by_other = naive_matches(other, subject);
+
+		covers &= by_one || !by_other;
+		overlaps |= by_one && by_other;
+	}
+	CHECK_NUMBER(subject_covers(one, other), covers);
+	CHECK_NUMBER(subject_overlaps(one, other), overlaps);
+	if (test_failures > before)
+		printf("# of %.*s and %.*s\n", (int)one.length, one.bytes, (int)other.length,
+		       other.bytes);
+}
+
+static void what_a_pattern_covers_and_overlaps_is_what_it_matches(void)
+{
+	for (unsigned at = 0; at < PATTERNS * PATTERNS; at++) {
+		char bytes[2][LONGEST];
+		struct slice one = make_subject("ab*>", at / PATTERNS, bytes[0]);
+		struct slice other = make_subject("ab*>", at % PATTERNS, bytes[1]);
+
+		if (naive_is_valid(one) && naive_is_valid(other))
+			check_pair(one, other);
+	}
+}
+
+/* Whatever is published: there wildcards are bytes like others. */
+static void a_pattern_matches_as_a_subscription_does(void)
+{
+	for (unsigned at = 0; at < PATTERNS * PATTERNS; at++) {
+		char bytes[2][LONGEST];
+		struct slice pattern = make_subject("ab*>", at / PATTERNS, bytes[0]);
+		struct slice subject = make_subject("ab*>", at % PATTERNS, bytes[1]);
+
+		if (naive_is_valid(pattern))
+			CHECK_NUMBER(subject_matches(pattern, subject),
+				     naive_matches(pattern, subject));
+	}
+}
+
+static void nothing_matches_an_empty_token(void)
+{
+	static const struct slice broken[] = {TEXT(""), TEXT("."), TEXT("a."), TEXT(".a"),
+					      TEXT("a..a")};
+
+	for (size_t at = 0; at < COUNT(broken); at++) {
+		CHECK(!subject_matches(SLICE(">"), broken[at]));
+		CHECK(!subject_covers(SLICE(">"), broken[at]));
+		CHECK(!subject_covers(SLICE("a.>"), broken[at]));
+	}
+}
+
 static const struct test_case cases[] = {
 	TEST_CASE(what_is_legal_is_told_from_what_is_not),
 	TEST_CASE(only_full_tokens_without_wildcards_may_be_published),
@@ -160,6 +242,9 @@ static const struct test_case cases[] = {
 	TEST_CASE(tokens_are_counted_empty_ones_too),
 	TEST_CASE(tokens_come_off_the_front_one_by_one),
 	TEST_CASE(an_empty_last_token_is_a_token),
+	TEST_CASE(what_a_pattern_covers_and_overlaps_is_what_it_matches),
+	TEST_CASE(a_pattern_matches_as_a_subscription_does),
+	TEST_CASE(nothing_matches_an_empty_token),
 };
 
 int main(void)

@@ -10,17 +10,17 @@
 static inline struct leaf *take_if(struct leaf *leaf, struct slice subject,
 				   const struct queue *queue)
 {
-	return leaf->queue == queue && slice_equal(leaf_subject(leaf), subject) ? leaf : NULL;
+	return leaf_queue(leaf) == queue && slice_equal(leaf_subject(leaf), subject) ? leaf : NULL;
 }
 
 /* A pattern matches itself when it is published. */
 static inline struct leaf *take_existing(struct trie *trie, struct slice subject,
 					 const struct queue *queue)
 {
-	struct leaf *leaf = trie_find_literal(trie, subject, trie_hash(trie, subject));
+	struct leaf *leaf = trie_find_groups(trie, subject, trie_hash(trie, subject));
 	uint32_t count = trie_find_patterns(trie, subject);
 
-	for (; leaf; leaf = leaf->next)
+	for (; leaf; leaf = leaf_links(leaf)->next)
 		if (take_if(leaf, subject, queue))
 			return leaf;
 	while (count-- > 0)

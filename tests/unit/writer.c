@@ -133,27 +133,24 @@ static void a_tail_of_hmsg_has_two_sizes(void)
 }
 
 /* A line in a block of exactly the length that was foretold. */
-static void check_line(struct slice verb, struct slice subject, struct slice sid,
-		       struct slice expected)
+static void check_line(struct slice start, struct slice sid, struct slice expected)
 {
 	struct slice tail = SLICE("re.ply 5\r\n");
-	size_t length = writer_line_length(verb, subject, sid, tail);
+	size_t length = writer_line_length(start, sid, tail);
 	char *line = malloc(length);
 
 	if (!line)
 		abort();
-	CHECK(writer_line(line, verb, subject, sid, tail) == line + length);
+	CHECK(writer_line(line, start, sid, tail) == line + length);
 	test_check_text(__FILE__, __LINE__, "the line", (struct slice){line, length}, expected);
 	free(line);
 }
 
 static void a_line_is_as_long_as_foretold(void)
 {
-	check_line(SLICE("MSG "), SLICE("foo.bar"), SLICE("1"),
-		   SLICE("MSG foo.bar 1 re.ply 5\r\n"));
-	check_line(SLICE("HMSG "), SLICE("f"), SLICE("sid-9"), SLICE("HMSG f sid-9 re.ply 5\r\n"));
-	check_line(SLICE("MSG "), SLICE("a\0b"), SLICE("\xff"),
-		   SLICE("MSG a\0b \xff re.ply 5\r\n"));
+	check_line(SLICE("MSG foo.bar "), SLICE("1"), SLICE("MSG foo.bar 1 re.ply 5\r\n"));
+	check_line(SLICE("HMSG f "), SLICE("sid-9"), SLICE("HMSG f sid-9 re.ply 5\r\n"));
+	check_line(SLICE("MSG a\0b "), SLICE("\xff"), SLICE("MSG a\0b \xff re.ply 5\r\n"));
 }
 
 static void short_answers_are_whole_lines(void)
