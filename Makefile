@@ -67,7 +67,7 @@ UNIT_nkey = proto/nkey
 UNIT_crypto = os/crypto
 UNIT_strangers = server/strangers server/place $(UNIT_address) base/map
 UNIT_turnstile = server/turnstile server/place $(UNIT_address) base/map
-UNIT_auth = broker/auth base/map base/buf proto/nkey proto/handshake proto/utf8
+UNIT_auth = broker/auth $(UNIT_permit) base/map base/buf proto/nkey proto/handshake proto/utf8
 UNIT_fault = proto/fault
 UNIT_parser = proto/parser
 UNIT_writer = proto/writer proto/utf8 base/buf
@@ -146,7 +146,8 @@ $(BUILD)/tests/bench/path: $(UNIT_session:%=$(BUILD)/src/%.o)
 FUZZERS = parser connect config nkey permit trie broker state
 FUZZ_parser = $(UNIT_parser) proto/fault
 FUZZ_connect = $(UNIT_handshake)
-FUZZ_config = $(UNIT_config)
+FUZZ_config = $(UNIT_config) server/config_auth server/config_block server/config_options \
+	server/config_permit $(UNIT_permit) $(UNIT_options) os/credentials_$(CREDENTIALS)
 FUZZ_nkey = $(UNIT_nkey)
 FUZZ_permit = $(UNIT_permit)
 FUZZ_trie = $(UNIT_trie)
@@ -262,11 +263,11 @@ uninstall:
 
 VERSION = $(shell sed -n 's/^\#define VERSION "\(.*\)"$$/\1/p' src/server/version.h)
 # When these sources were made: git knows it, and in an unpacked tarball each file.
-SOURCE_DATE_EPOCH ?= $(shell [ -e .git ] && git log -1 --format=%ct || stat -c %Y NEWS)
+SOURCE_DATE_EPOCH ?= $(shell [ -e .git ] && git log -1 --format=%ct 2>/dev/null || stat -c %Y NEWS)
 DIST = $(BUILD)/minats-$(VERSION)
-# What git knows; where there is none, all that was not built.
-LIST_FILES = if [ -e .git ]; then git ls-files; \
-	else find . -type f ! -path './build*' ! -path './debian/*'; fi
+# What git knows; where there is none, or it does not trust whose files these are, all that was not built.
+LIST_FILES = { [ -e .git ] && git ls-files 2>/dev/null || find . -type f ! -path './build*' \
+	! -path './debian/*' ! -path './.git' ! -path './.git/*' ! -path '*/__pycache__/*'; }
 DATE = TZ=UTC LC_ALL=C date -d @$(SOURCE_DATE_EPOCH)
 
 # The same bytes wherever and whenever it is made. In there the packages know their version and date.

@@ -10,7 +10,6 @@ load lib.bash
 setup() {
 	lib_setup
 	FILE=$DIR/test.conf
-	REAL=$ROOT/build/tests/clients/bin/nats-server
 }
 
 teardown() {
@@ -225,8 +224,7 @@ converse_with() {
 }
 
 alike() {
-	is_nats_server && skip 'it would be compared with itself'
-	[[ -x $REAL ]] || skip 'no nats-server: tests/clients/install'
+	need_nats_server
 	converse_with "$MINATS" >"$DIR/ours"
 	converse_with "$REAL" >"$DIR/theirs"
 	[[ $(wc -l <"$DIR/ours") -gt 10 ]] || fail "too short: $(<"$DIR/ours")"
@@ -256,8 +254,7 @@ alike() {
 
 # Both name the same lines.
 @test "live: everything wrong" {
-	is_nats_server && skip 'it would be compared with itself'
-	[[ -x $REAL ]] || skip 'no nats-server: tests/clients/install'
+	need_nats_server
 	write 'port: "x"' 'debug: 1' 'foo: bar' 'cluster_: {a: 1}' 'max_payload: big' 'lame_duck_duration: "1s"' \
 		'logtime: "yes"' 'ping_max: 1.5' 'write_deadline: soon'
 	run -1 --separate-stderr "$MINATS" -t -c "$FILE"

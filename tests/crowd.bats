@@ -99,6 +99,14 @@ restart() {
 	through replace_broker
 }
 
+# As with systemd, in tests/systemd/restart.bats.
+@test "5,000 clients at full speed notice nothing of 20 upgrades by exec" {
+	RESTARTS=10
+	start_broker
+	gather "127.0.0.1:$PORT" --clients 5000 --wildcards 5
+	through replace_broker
+}
+
 @test "requests have one answer each through upgrades by exec, with each operation acknowledged" {
 	start_broker
 	gather "127.0.0.1:$PORT" --requests --verbose

@@ -14,6 +14,8 @@ setup() {
 }
 
 teardown() {
+	# A case may have stopped it.
+	[[ -z ${SUPERVISOR_PID:-} ]] || kill -CONT "$SUPERVISOR_PID" 2>/dev/null || true
 	lib_teardown
 }
 
@@ -899,6 +901,28 @@ logged_to_file() {
 	supervise park
 	hear_closed c
 	refute log_has Parked
+}
+
+# bats test_tags=supervisor
+@test "a supervisor that says only at the end that it keeps nothing: all are closed politely, and the log says why" {
+	SUPERVISOR_OPTIONS=(--store-max 0)
+	start_supervised 127.0.0.1:0 -- "$MINATS"
+	subscriber c foo
+	# What the next program asks to have kept waits to be read.
+	kill -STOP "$SUPERVISOR_PID"
+	kill -ALRM "$BROKER_PID"
+	await_log 'Took over 1 connections'
+	say c 'PUB foo 2' hi
+	hear c '+OK' 'MSG foo 1 2' hi
+	kill -TERM "$BROKER_PID"
+	await_log 'Initiating Shutdown'
+	kill -CONT "$SUPERVISOR_PID"
+	hear_closed c
+	await eval '! kill -0 "$BROKER_PID" 2>/dev/null'
+	supervise status
+	[[ $ANSWER == 'exited 0 stored' ]]
+	log_has '\[WRN\] Not all connections could be parked, and the others are closed: Broken pipe$'
+	log_has 'Parked 0 connections'
 }
 
 # bats test_tags=supervisor

@@ -31,6 +31,7 @@
 #     hear_refusal NAME TEXT      -ERR 'TEXT' and then the end
 #     close NAME
 #     need_supervisor             left out of a build without one; activate and start_supervised say so themselves
+#     need_nats_server            for a comparison: the newest one, in REAL; it is fetched if it is not there
 #     refute COMMAND...           it must not succeed
 #     converse TEXT               TEXT through `nc -N`, which half closes; all that came back in ANSWER
 #
@@ -140,6 +141,13 @@ ours() {
 # need_supervisor: not in a build without one (SUPERVISOR=none). tests/run knows these words.
 need_supervisor() {
 	[[ ${SUPERVISOR:-} != none ]] || skip 'needs a supervisor'
+}
+
+need_nats_server() {
+	! is_nats_server || skip 'it would be compared with itself'
+	REAL=$ROOT/build/tests/clients/bin/nats-server
+	[[ -x $REAL ]] || "$ROOT/tests/clients/install" nats-server >/dev/null ||
+		skip 'no nats-server: sh packaging/bootstrap install test'
 }
 
 ### The broker

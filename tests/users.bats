@@ -10,7 +10,6 @@ load lib.bash
 setup() {
 	lib_setup
 	FILE=$DIR/test.conf
-	REAL=$ROOT/build/tests/clients/bin/nats-server
 	# bcrypt's, of sesame
 	HASH='$2a$04$abcdefghijklmnopqrstuuinwY/tkBVrn3xrxQI/TgnMHhkvl85RW'
 	NKEY=UDLVVGABQKYQVN6VJP7NHSLEA45A5YLS6PNKMIZFV4BBU2HXA5IRUVAL
@@ -48,8 +47,7 @@ chat() {
 
 # alike FUNCTION: prints the same with either broker and FILE; not nothing.
 alike() {
-	is_nats_server && skip 'it would be compared with itself'
-	[[ -x $REAL ]] || skip 'no nats-server: tests/clients/install'
+	need_nats_server
 	start_broker -c "$FILE"
 	"$1" >"$DIR/ours"
 	PORT=
@@ -226,8 +224,7 @@ defaults() {
 
 @test "live: what is wrong with users" {
 	local broken
-	is_nats_server && skip 'it would be compared with itself'
-	[[ -x $REAL ]] || skip 'no nats-server: tests/clients/install'
+	need_nats_server
 	for broken in 'authorization {user: a, password: b, token: c}' 'authorization {user: a, password: b, users: [{user: c}]}' \
 		'authorization {token: a, users: [{user: c, password: d}]}' 'authorization {users: [{password: c}]}' \
 		'authorization {users: [{user: a, password: b}, {user: a, password: c}]}' 'authorization {users: {user: a}}' \

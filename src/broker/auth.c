@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/secret.h"
+#include "broker/permit.h"
 #include "proto/handshake.h"
 #include "proto/nkey.h"
 
@@ -43,6 +44,7 @@ static void free_user(struct auth_user *user)
 	forget(user->account);
 	forget(user->peer.unit);
 	forget(user->id);
+	permit_unref(user->permit);
 	free(user);
 }
 

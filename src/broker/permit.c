@@ -17,8 +17,8 @@ static const uint64_t hash_keys[] = {
 };
 
 /*
- * What was answered lately, one for each hash. Who makes subjects that share one slows down the
- * sessions of his own user, and by no more than walking the lists costs.
+ * What was answered lately, one for each hash. Subjects made so that they share one cost whoever
+ * publishes them a walk of the lists each, which is charged to him.
  */
 struct verdict {
 	uint32_t hash;

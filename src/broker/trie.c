@@ -494,10 +494,35 @@ static size_t take_apart(struct trie *trie, struct slice subject)
 }
 
 /*
- * Depth first. At each node the walk goes on with the literal child and remembers the star child
- * for later, so there is at most one place to remember a level. What it will need next is asked of
- * memory early.
+ * Down from a node, by the literal children; the star children beside the way are remembered for
+ * later, at most one a level, and asked of memory early.
  */
+static uint32_t descend(struct trie *trie, struct visit visit, size_t length, uint32_t count,
+			size_t *open)
+{
+	struct node *node = visit.node;
+
+	for (size_t at = visit.at; node; at++) {
+		const struct token *token = &trie->tokens[at];
+
+		trie->visited++;
+		if (at == length)
+			return gather(trie, count, node->leaves);
+		if (node->tails)
+			count = gather(trie, count, node->tails);
+		/* No pattern goes on below. */
+		if (at == trie->depth)
+			return count;
+		if (node->star) {
+			__builtin_prefetch(node->star);
+			trie->visits[(*open)++] = (struct visit){node->star, at + 1};
+		}
+		node = map_find(&node->children, token->hash, token->text, node_name);
+	}
+	return count;
+}
+
+/* Depth first. */
 static uint32_t walk(struct trie *trie, size_t length)
 {
 	uint32_t count = 0;
@@ -505,28 +530,8 @@ static uint32_t walk(struct trie *trie, size_t length)
 
 	trie->visits[open++] = (struct visit){trie->root, 0};
 	while (open > 0) {
-		struct visit visit = trie->visits[--open];
-		struct node *node = visit.node;
-		const struct token *token;
-		struct node *child;
-
-		trie->visited++;
-		if (visit.at == length) {
-			count = gather(trie, count, node->leaves);
-			continue;
-		}
-		count = gather(trie, count, node->tails);
-		/* No pattern goes on below. */
-		if (visit.at == trie->depth)
-			continue;
-		token = &trie->tokens[visit.at];
-		if (node->star) {
-			__builtin_prefetch(node->star);
-			trie->visits[open++] = (struct visit){node->star, visit.at + 1};
-		}
-		child = map_find(&node->children, token->hash, token->text, node_name);
-		if (child)
-			trie->visits[open++] = (struct visit){child, visit.at + 1};
+		open--;
+		count = descend(trie, trie->visits[open], length, count, &open);
 	}
 	return count;
 }

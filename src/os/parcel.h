@@ -32,6 +32,9 @@ int parcel_new(int ends[2]);
 /* Is this descriptor the end of a parcel that is taken from? */
 bool parcel_is_one(int fd);
 
+/* Does anybody hold the end that what is put into this one is taken from? */
+bool parcel_is_held(int end);
+
 /* Waits for nothing. 0 or -errno; -EAGAIN: it is full; -EPIPE: nobody holds the other end. */
 int parcel_put(int end, struct slice data, const int *fds, size_t count);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -43,6 +44,13 @@ bool parcel_is_one(int fd)
 	return socket_option(fd, SO_DOMAIN) == AF_UNIX &&
 	       socket_option(fd, SO_TYPE) == SOCK_SEQPACKET &&
 	       socket_option(fd, SO_ACCEPTCONN) == 0;
+}
+
+bool parcel_is_held(int end)
+{
+	struct pollfd hangup = {.fd = end};
+
+	return poll(&hangup, 1, 0) == 0;
 }
 
 int parcel_put(int end, struct slice data, const int *fds, size_t count)

@@ -45,5 +45,9 @@ void supervisor_alive(void);
  */
 void supervisor_store(int fd, const char *name);
 
-/* Waits until the supervisor has taken note of all that it was told, but not longer. */
-void supervisor_settle(unsigned most_ms);
+/*
+ * Asks the supervisor to answer when it has taken note of all that it was told; the second waits
+ * for that, but not longer. What is done in between costs no time.
+ */
+int supervisor_ask(void); /* a descriptor, or -1 */
+void supervisor_await(int answer, unsigned most_ms);

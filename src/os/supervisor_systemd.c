@@ -2,12 +2,15 @@
 #include "os/supervisor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "os/clock.h"
 
@@ -168,7 +171,24 @@ void supervisor_store(int fd, const char *name)
 	sd_pid_notify_with_fds(0, 0, text, &fd, 1);
 }
 
-void supervisor_settle(unsigned most_ms)
+/* The supervisor answers by closing its copy of the pipe, which is the last one then. */
+int supervisor_ask(void)
 {
-	sd_notify_barrier(0, most_ms * UINT64_C(1000));
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -1;
+	sd_pid_notify_with_fds(0, 0, "BARRIER=1", &ends[1], 1);
+	close(ends[1]);
+	return ends[0];
+}
+
+void supervisor_await(int answer, unsigned most_ms)
+{
+	struct pollfd hangup = {.fd = answer};
+
+	if (answer < 0)
+		return;
+	(void)poll(&hangup, 1, (int)most_ms);
+	close(answer);
 }

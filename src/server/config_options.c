@@ -246,7 +246,8 @@ static const char *where_of(const struct config_field *field, const json_t *valu
 	return NULL;
 }
 
-static void add_listener(const struct config_field *field, struct options *options, const json_t *value)
+static void add_listener(const struct config_field *field, struct options *options,
+			 const json_t *value)
 {
 	const char *where = where_of(field, value);
 

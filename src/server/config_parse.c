@@ -806,7 +806,7 @@ static int move_members(struct reading *reading, const json_t *from, size_t firs
 	return 0;
 }
 
-/* Texts with their ends. It belongs to the directory of the file that includes it, even with a "/". */
+/* Texts with their ends. Even with a "/" it is of the directory of the file that includes it. */
 static int join(const struct reading *reading, const struct buf *name, struct buf *path)
 {
 	const char *slash = strrchr(reading->name, '/');

@@ -216,10 +216,15 @@ void handover_park(struct server *server)
 {
 	struct handover *handover = &server->handover;
 	uint64_t packed;
-	int error;
+	int answer = supervisor_ask();
+	int error = handover_pack(server, handover->keeper.fd, false, &packed);
 
-	supervisor_settle(SETTLE_MS);
-	error = handover_pack(server, handover->keeper.fd, false, &packed);
+	supervisor_await(answer, SETTLE_MS);
+	if (!parcel_is_held(handover->keeper.fd)) {
+		/* It keeps nothing, and had not come to say so. */
+		error = -EPIPE;
+		packed = 0;
+	}
 	if (error < 0)
 		log_write(server->log, LOG_LEVEL_WARNING,
 			  &(struct log_fields){.event = EVENT_NOT_PARKED,

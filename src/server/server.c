@@ -85,7 +85,7 @@ static void take_limits(struct server *server, const struct options *options)
 	};
 }
 
-/* As many descriptors as the machine allows, and no more clients than that: `told` if it was before. */
+/* As many descriptors as the machine allows, and no more clients than that, which may be `told`. */
 static void fit_descriptors(struct server *server, uint64_t told)
 {
 	struct rlimit limit;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The grammar of configuration files on any bytes.
+ * The grammar of configuration files on any bytes, and their keys.
  *
  * An input is one file; whatever it includes is the same bytes, from the first form feed on, and so
  * is the only variable of the environment, E.
@@ -13,7 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/auth.h"
+#include "server/config_auth.h"
+#include "server/config_options.h"
 #include "server/config_parse.h"
+#include "server/options.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -72,6 +76,24 @@ static void check_tree(struct config *config)
 	}
 }
 
+/* What is made of it is whole, or there are complaints. */
+static void read_tree(struct config *config)
+{
+	uint32_t before = config->complaint_count;
+	struct options options;
+	struct auth *auth = auth_new(4711);
+
+	require(auth != NULL, "there is memory");
+	options_init(&options);
+	config_options_read(config, &options);
+	require(config_auth_read(config, auth, false) == 0, "there is memory");
+	require(config->complaint_count > before || options.max_payload > 0, "numbers are in range");
+	require(options.listen_count <= OPTIONS_LISTEN_MAX, "there are not too many addresses");
+	for (uint32_t at = 0; at < auth->user_count; at++)
+		require(auth->users[at]->id != NULL, "a user has an id");
+	auth_free(auth);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct world world = {{read_file, read_variable}, NULL, NULL};
@@ -85,8 +107,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	error = config_parse(&config, &world.reader, "first", &why);
 	require(error == 0 || error == 1, "it is good, or it is not");
 	require((why.length > 0) == (error == 1), "it says why");
-	if (error == 0)
+	if (error == 0) {
 		check_tree(&config);
+		read_tree(&config);
+	}
 	config_fini(&config);
 	buf_fini(&why);
 	free(world.first);

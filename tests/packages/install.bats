@@ -114,6 +114,11 @@ staged() {
 	unprivileged sh -c 'umask 077 && exec "$@"' sh env TZ=Asia/Tokyo \
 		make -s -C "$SCRATCH/again" BUILD=build/elsewhere dist
 	cmp "$TARBALL" "$SCRATCH/again/build/elsewhere/minats-$VERSION.tar.gz"
+	# Where git has nothing to say, as if it were missing; and what Python leaves behind does not come along.
+	unprivileged mkdir "$SCRATCH/again/.git" "$SCRATCH/again/tests/tools/__pycache__"
+	unprivileged touch "$SCRATCH/again/.git/index" "$SCRATCH/again/tests/tools/__pycache__/supervisor.pyc"
+	unprivileged make -s -C "$SCRATCH/again" BUILD=build/without dist
+	cmp "$TARBALL" "$SCRATCH/again/build/without/minats-$VERSION.tar.gz"
 	# It has all that is needed, and nothing that was built.
 	tar -tzf "$TARBALL" | grep -q "^minats-$VERSION/packaging/debian/rules\$"
 	run -1 grep -E '/build/|\.o$|\.git/' <(tar -tzf "$TARBALL")

@@ -132,10 +132,13 @@ left() {
 }
 
 @test "the watchdog ends who hangs" {
+	machine systemctl start minats.service
+	[[ $(show WatchdogUSec) == 1min ]] || fail "shipped with $(show WatchdogUSec)"
+	machine systemctl stop minats.service
+	# All as shipped, but for the patience.
 	machine_write /etc/systemd/system/minats.service.d/test.conf <<-END
 		[Service]
 		WatchdogSec=1
-		WatchdogSignal=KILL
 	END
 	machine systemctl daemon-reload
 	machine systemctl start minats.service
@@ -148,6 +151,9 @@ left() {
 	machine_talk PING
 	[[ $ANSWER == *PONG ]] || fail "heard «$ANSWER»"
 	[[ $(show MainPID) != "$before" ]]
+	[[ $(show NRestarts) == 1 ]]
+	machine journalctl --sync
+	machine journalctl --boot --unit minats.service --output cat | grep -q 'Watchdog timeout'
 }
 
 # socket_drop_in TEXT: the one of the man page that has this TEXT. It takes effect as that says.

@@ -326,6 +326,40 @@ await_sum() {
 	await_sum $((sum + 1))
 }
 
+# What was queued for the journal before waits in its socket, which systemd keeps.
+@test "a journal that is stopped and then restarted, while clients err, holds nobody up and misses none uncounted" {
+	local file=$BATS_TEST_TMPDIR/honest count worst us_before us_after end=$((SECONDS + LIMIT_S))
+	begin
+	machine journalctl --sync
+	: >"$file"
+	there python3 "$ROOT/tests/tools/honest.py" 4222 "$file" &
+	BACKGROUND=$!
+	until grep -q up "$file"; do
+		((SECONDS < end)) || fail 'the honest pair did not begin'
+		sleep 0.05
+	done
+	stop_journal
+	# A third comes while it is stopped, a third while it is restarted.
+	(there python3 "$ROOT/tests/tools/erring.py" 4222 $((ERRING / 3)))
+	(there python3 "$ROOT/tests/tools/erring.py" 4222 $((ERRING - ERRING / 3))) &
+	local erring=$!
+	us_before=$(machine systemctl show --value --property ExecMainStartTimestampMonotonic "$JOURNAL")
+	machine systemctl restart "$JOURNAL"
+	us_after=$(machine systemctl show --value --property ExecMainStartTimestampMonotonic "$JOURNAL")
+	((us_after > us_before)) || fail 'the journal was not restarted'
+	wait "$erring"
+	kill -TERM "$BACKGROUND"
+	wait "$BACKGROUND" || fail "the honest pair ended with $?"
+	BACKGROUND=
+	read -r count worst _ < <(tail -n 1 "$file")
+	((count > 50 && worst < 1000)) || fail "$count messages, the slowest took $worst ms"
+	await_sum "$ERRING"
+	(($(dropped) > 0)) || fail 'nothing was dropped: the journal was not stopped'
+	machine_talk BOGUS
+	await_sum $((ERRING + 1))
+	[[ $(machine systemctl show --value --property NRestarts "$UNIT") == 0 ]]
+}
+
 @test "under a stopped journal the service stops within seconds, and is missed by number" {
 	local start took_ms lost usual
 	# What a start and a stop tell by themselves.

@@ -191,6 +191,7 @@ upgrade() {
 	machine sh -c "$LIST_FILES" | diff "$SCRATCH/before" - || fail 'files came or went'
 	[[ $(machine find /etc /usr /var /run -name '*minats*') == '' ]]
 	[[ $(machine systemctl list-unit-files --no-legend 'minats*') == '' ]]
+	[[ $(machine journalctl --list-catalog | grep -c minats) == 0 ]]
 	[[ $(machine getent passwd minats) == minats:* ]]
 	# And it can come back.
 	dpkg_does --install /root/first.deb

@@ -6,8 +6,8 @@
 
 load lib.bash
 
-# The whole minute once; what else keeps it from starting takes the same way through systemd, so that the others
-# only have to outlast the ten seconds in which systemd counts starts.
+# The whole minute for what replaces it and for what it refuses; what else keeps it from starting takes the same way
+# through systemd, so that the others only have to outlast the ten seconds in which systemd counts starts.
 MINUTE=${MINUTE:-60}
 SHORT=11
 RATE=50
@@ -74,7 +74,7 @@ hammer_result() {
 	for word in "${words[@]}"; do
 		COUNT[${word%=*}]=${word#*=}
 	done
-	((COUNT[connects] >= HAMMER_SECONDS * RATE / 2)) || fail "too few to mean anything: ${words[*]}" || return
+	((COUNT[connects] >= HAMMER_SECONDS * RATE * 9 / 10)) || fail "too few to mean anything: ${words[*]}" || return
 	((COUNT[refused] == 0)) || fail "refused: ${words[*]}" || return
 	((COUNT[waiting] == 0)) || fail "not served: ${words[*]}" || return
 }
@@ -105,14 +105,16 @@ mend() {
 	machine systemctl daemon-reload
 }
 
+# Nobody has to tell systemd of a binary that is the right one again.
 @test "instead of the daemon there is one that fails, for a minute" {
-	drop_in ExecStart= ExecStart=/bin/false
-	while_broken "$MINUTE" mend
+	machine mv /usr/bin/minats /usr/bin/minats.away
+	machine cp /bin/false /usr/bin/minats
+	while_broken "$MINUTE" machine mv /usr/bin/minats.away /usr/bin/minats
 }
 
-@test "its command line is refused" {
+@test "its command line is refused, for a minute" {
 	drop_in ExecStart= 'ExecStart=/usr/bin/minats --no-such-option'
-	while_broken $SHORT mend
+	while_broken "$MINUTE" mend
 }
 
 @test "the binary is missing" {

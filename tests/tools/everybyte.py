@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """
-everybyte.py WAY EVERY COMMAND...: a conversation of two clients, held again and again with a broker that is
-handed over after a part of it: after the first byte, after the second, and so on to the last (or after each
-EVERYth). Both must hear the same bytes as without; only the numbers of the clients are others.
+everybyte.py WAY COMMAND...: a conversation of two clients, held again and again with a broker that is handed over
+after a part of it: after the first byte, after the second, and so on to the last. Both must hear the same bytes as
+without; only the numbers of the clients are others.
 
 WAY is `exec`, where the broker replaces itself on SIGALRM, or `restart`, where supervisor.py starts it anew.
 COMMAND is given the options that it needs to listen. Prints how many hand-overs there were; what differs ends
@@ -147,23 +147,23 @@ def shorten(heard):
     return heard.replace(LARGE, b"<%d x>" % FILLING)
 
 
-def cuts(every):
+def cuts():
     start = TEXT.index(LARGE)
     for cut in range(0, len(TEXT)):
         inside = start + FILLED_ENDS < cut < start + FILLING - FILLED_ENDS and cut != start + FILLING // 2
-        if not inside and cut % every == 0:
+        if not inside:
             yield cut
 
 
 def main():
-    way, every, command = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+    way, command = sys.argv[1], sys.argv[2:]
     with tempfile.TemporaryDirectory(prefix="everybyte.") as folder:
         broker = {"exec": Alone, "restart": Supervised}[way](command, folder)
         expected = converse(broker, None)
         if any(heard.endswith(b">") for heard in expected):
             sys.exit(f"everybyte: without a hand-over: {[shorten(heard) for heard in expected]}")
         count = 0
-        for cut in cuts(every):
+        for cut in cuts():
             heard = converse(broker, cut)
             count += 1
             if heard != expected:

@@ -679,6 +679,88 @@ static void who_lingers_is_closed_in_time(void)
 	close_ends(clients);
 }
 
+/* What another process could not go on with, such as what will be encrypted one day. */
+static void make_immovable(struct server *server, uint64_t cid)
+{
+	static struct stream_kind immovable;
+	struct list *at = server->clients.next;
+	struct client *client;
+
+	while ((client = container_of(at, struct client, link))->cid != cid)
+		at = at->next;
+	immovable = *client->stream.kind;
+	immovable.can_move = false;
+	client->stream.kind = &immovable;
+}
+
+_Noreturn static void park_all_but_one(int parcel)
+{
+	struct options options = default_options(2);
+	struct server server;
+
+	test_failures = 0;
+	close_ends(clients);
+	if (!begin(&server, &options))
+		_exit(1);
+	CHECK_NUMBER(server_start(&server), 0);
+	for (int who = 0; who < CLIENTS; who++)
+		enter(&server, served[who]);
+	make_immovable(&server, PINGED + 1);
+	server.handover.keeper.fd = parcel;
+	CHECK_NUMBER(server_run(&server), 0);
+	fflush(stdout);
+	_exit(test_failures > 0);
+}
+
+static size_t count_connections(int parcel)
+{
+	struct parcel_record record;
+	size_t count = 0;
+
+	while (parcel_take(parcel, &record) == PARCEL_RECORD)
+		for (size_t at = 0; at < record.count; at++) {
+			int type;
+			socklen_t length = sizeof(type);
+
+			/* The others are files. */
+			count += getsockopt(record.fds[at], SOL_SOCKET, SO_TYPE, &type,
+					    &length) == 0;
+			close(record.fds[at]);
+		}
+	return count;
+}
+
+static void what_cannot_move_is_closed(void)
+{
+	int ends[2];
+	char byte;
+	pid_t pid;
+
+	*now_ms = CLOCK_STARTS_MS;
+	make_pairs();
+	CHECK_NUMBER(parcel_new(ends), 0);
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0)
+		park_all_but_one(ends[1]);
+	close(ends[1]);
+	close_ends(served);
+	for (int who = 0; who < CLIENTS; who++)
+		skip_info((enum who)who);
+	SAY(PINGED, "CONNECT {\"verbose\":false}\r\nSUB foo 1\r\nPING\r\n");
+	HEAR(PINGED, "PONG\r\n");
+	SAY(PUBLISHER, "CONNECT {\"verbose\":false}\r\nPUB foo 2\r\nhi\r\n");
+	fence();
+	check_child(pid);
+	/* Politely: with all that was for it, and nothing else. */
+	HEAR(PINGED, "MSG foo 1 2\r\nhi\r\n");
+	HEAR_END(PINGED);
+	CHECK(recv(clients[SILENT], &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN);
+	CHECK_NUMBER(count_connections(ends[0]), CLIENTS - 1);
+	close(ends[0]);
+	close_ends(clients);
+}
+
 /* Damage that no checksum shows. */
 
 static void close_clients(struct server *server)
@@ -819,6 +901,7 @@ static const struct test_case cases[] = {
 	TEST_CASE(conversations_go_on_after_every_release),
 	TEST_CASE(keepalive_goes_on_after_every_release),
 	TEST_CASE(lingering_goes_on_after_every_release),
+	TEST_CASE(what_cannot_move_is_closed),
 	TEST_CASE(damaged_states_do_no_harm),
 };
 
