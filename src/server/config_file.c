@@ -3,12 +3,28 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "os/secret.h"
+
+enum { PATIENCE_MS = 1000 };
+
+/* A pipe that nobody writes to is not waited for: the loop stands still meanwhile. */
+static ssize_t read_some(int fd, struct room room)
+{
+	struct pollfd pipe = {.fd = fd, .events = POLLIN};
+	ssize_t length;
+
+	do {
+		length = read(fd, room.bytes, room.length);
+	} while (length < 0 && (errno == EINTR ||
+				(errno == EAGAIN && poll(&pipe, 1, PATIENCE_MS) > 0)));
+	return length < 0 ? -errno : length;
+}
 
 /* Room for all of it first: what grows leaves copies of secrets behind. */
 static int read_all(int fd, struct buf *text)
@@ -27,11 +43,11 @@ static int read_all(int fd, struct buf *text)
 	while (length > 0 && text->length <= CONFIG_BYTES_MAX) {
 		if (buf_reserve(text, 1) < 0)
 			return -ENOMEM;
-		length = read(fd, text->bytes + text->length, text->capacity - text->length);
-		if (length < 0 && errno != EINTR)
-			return -errno;
-		text->length += length > 0 ? (size_t)length : 0;
-		length = length < 0 ? 1 : length;
+		length = read_some(fd, (struct room){text->bytes + text->length,
+						     text->capacity - text->length});
+		if (length < 0)
+			return (int)length;
+		text->length += (size_t)length;
 	}
 	return 0;
 }
@@ -39,7 +55,6 @@ static int read_all(int fd, struct buf *text)
 static int read_file(const struct config_reader *reader, const char *path, struct buf *text,
 		     struct buf *why)
 {
-	/* A pipe that nobody writes to would be waited for. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	int error = fd < 0 ? -errno : read_all(fd, text);
 
