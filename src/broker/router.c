@@ -20,9 +20,12 @@ struct queue {
 	char name[];
 };
 
+enum { LINE_QUICK = 32 };
+
 /* A message in the form that one kind of receiver gets. */
 struct form {
-	struct slice line; /* "MSG subject " or "HMSG subject "; empty: not made */
+	struct slice line; /* "MSG subject " or "HMSG subject ", LINE_QUICK bytes can be read in any
+			      case; empty: not made */
 	struct slice tail;
 	struct slice body; /* empty when it follows the tail in memory, and is in it */
 };
@@ -316,7 +319,7 @@ static struct slice find_line(struct router *router, struct slice subject)
 	if (router->recent)
 		return (struct slice){router->recent->line, subject.length + 6};
 	head->length = 0;
-	if (buf_reserve(head, subject.length + 6) < 0)
+	if (buf_reserve(head, subject.length + 6 + LINE_QUICK) < 0)
 		return (struct slice){NULL, 0};
 	*writer_copy(writer_copy(head->bytes, SLICE("HMSG ")), subject) = ' ';
 	return (struct slice){head->bytes, subject.length + 6};
@@ -415,14 +418,27 @@ static bool put_shared(struct outbox *outbox, struct payload *payload, const str
 	return true;
 }
 
-static inline bool put_copied(struct outbox *outbox, const struct form *form, struct slice sid)
+/* Short ones are copied in one piece of a size that the compiler knows, into the slack behind. */
+static inline char *put_start(char *to, struct slice line, const struct sub *sub)
 {
-	size_t length = writer_line_length(form->line, sid, form->tail) + form->body.length;
+	if (line.length > LINE_QUICK || sub->sid_length >= SID_QUICK) {
+		to = writer_copy(to, line);
+		return writer_copy(to, (struct slice){sub->sid, sub->sid_length + 1});
+	}
+	memcpy(to, line.bytes, LINE_QUICK);
+	to += line.length;
+	memcpy(to, sub->sid, SID_QUICK);
+	return to + sub->sid_length + 1;
+}
+
+static inline bool put_copied(struct outbox *outbox, const struct form *form, const struct sub *sub)
+{
+	size_t length = writer_line_length(form->line, sub_sid(sub), form->tail) + form->body.length;
 	char *to = outbox_room(outbox, length, 0);
 
 	if (!to)
 		return false;
-	to = writer_line(to, form->line, sid, form->tail);
+	to = writer_copy(put_start(to, form->line, sub), form->tail);
 	if (form->body.length > 0)
 		writer_copy(to, form->body);
 	outbox_wrote(outbox, length);
@@ -496,7 +512,7 @@ static bool put_for_many(struct router *router, struct delivery *delivery, struc
 		cast = find_cast(router, sub_sid(sub), next);
 	if (!cast || (cast->message != router->in_messages &&
 		      !fill_cast(router, cast, form, sub_sid(sub))))
-		return put_copied(outbox, form, sub_sid(sub));
+		return put_copied(outbox, form, sub);
 	return outbox_refer(outbox, cast->payload, cast->start, cast->end);
 }
 
@@ -576,7 +592,7 @@ __attribute__((always_inline)) static inline bool deliver(struct router *router,
 	else if (delivery->is_for_many)
 		done = put_for_many(router, delivery, sub, next, form);
 	else
-		done = put_copied(outbox, form, sub_sid(sub));
+		done = put_copied(outbox, form, sub);
 	if (!done)
 		return false;
 	if (router->trace)

@@ -809,17 +809,18 @@ static enum step next_step(struct session *session, struct op *op, struct slice 
 static bool publish_again(struct session *session, struct slice *input)
 {
 	const struct limits *limits = session->limits;
-	const struct memo *memo = session->recent;
+	struct memo *memo = session->recent;
 	struct router *router = session->router;
 	struct slice known, text;
-	size_t length;
 	uint32_t size;
+	size_t length;
 
 	if (!memo || !parser_is_between(&session->parser) || session->careful ||
 	    router->trace || !memo_is_fresh(memo, &router->trie))
 		return false;
 	known = memo_subject(memo);
-	length = parser_repeated(*input, known, &size, &text);
+	length = parser_repeated(*input, known, &memo->size, &text);
+	size = memo->size.value;
 	if (length == 0 || size >= OUTBOX_SHARE_BYTES || size > limits->max_payload ||
 	    known.length + text.length - size > limits->max_control_line || needs_look(known))
 		return false;

@@ -264,7 +264,7 @@ static bool load_sub(struct session *session, struct slice fields)
 static bool load_pending(struct outbox *outbox, struct slice bytes)
 {
 	while (bytes.length > 0) {
-		size_t most = CHUNK_LARGE - sizeof(struct chunk);
+		size_t most = CHUNK_LARGE - sizeof(struct chunk) - CHUNK_SLACK;
 		struct slice piece = {bytes.bytes, bytes.length < most ? bytes.length : most};
 
 		if (!outbox_put(outbox, piece))

@@ -160,7 +160,7 @@ static void unused_room_is_not_sent(void)
 static void fill_with_all_kinds(struct outbox *outbox)
 {
 	put(outbox, 7);
-	put(outbox, CHUNK_SMALL - sizeof(struct chunk) - 7);
+	put(outbox, CHUNK_SMALL - sizeof(struct chunk) - CHUNK_SLACK - 7);
 	put(outbox, 1);
 	pool_release_payload(outbox->pool, attach(outbox, 20, 3, 300));
 	pool_release_payload(outbox->pool, attach(outbox, 1, 0, 1));
