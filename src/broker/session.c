@@ -850,9 +850,12 @@ static bool must_pause(const struct session *session, uint64_t work_before)
  */
 static bool claims_to_be_nobody(struct session *session, struct slice input)
 {
-	bool is_new = session->parser.state == 0 && input.length > 0;
+	const struct parser *parser = &session->parser;
+	bool connects = parser->state == 0
+				? input.length == 0 || (input.bytes[0] | 0x20) == 'c'
+				: parser->verb == VERB_CONNECT;
 
-	if (!is_new || input.bytes[0] == 'C' || input.bytes[0] == 'c')
+	if (connects)
 		return false;
 	session->events |= SESSION_CLAIMS;
 	return true;
