@@ -102,6 +102,24 @@ reload_fails() {
 	join c
 }
 
+@test "a variable of the environment is still there, though nobody sees it any more" {
+	ours 'hidden variables'
+	# shellcheck disable=SC2016 # the file's variable
+	write 'authorization: {user: joe, password: $KEY}'
+	KEY=open-sesame start_broker -c "$FILE"
+	refute grep -q open-sesame "/proc/$BROKER_PID/environ"
+	reloads
+	kill -ALRM "$BROKER_PID"
+	await_log 'Took over 0 connections'
+	reloads
+	open c
+	hear_info c
+	say c 'CONNECT {"verbose":false,"user":"joe","pass":"open-sesame"}' PING
+	hear c PONG
+	refute grep -q open-sesame "/proc/$BROKER_PID/environ" "$LOG"
+	PORT=
+}
+
 @test "the command line still wins" {
 	write 'max_payload: 10'
 	start_broker -c "$FILE" --max_payload 1kb
