@@ -276,6 +276,24 @@ it_obeys_the_file() {
 	both it_obeys_the_file -c "$FILE"
 }
 
+@test "a process is not replaced by one that would refuse the file" {
+	ours hand-overs
+	write 'max_payload: 10'
+	start_broker -c "$FILE"
+	join c
+	write 'max_payload: 10' 'nonsense: 1'
+	kill -ALRM "$BROKER_PID"
+	await_log 'This process is not replaced by .*, and goes on: it exits with status 1'
+	log_has "$FILE:2:1: unknown field"
+	hear_nothing c
+	write 'max_payload: 20'
+	replace_broker
+	hear_nothing c
+	open d
+	hear_info d
+	[[ $(info max_payload) == 20 ]]
+}
+
 @test "it may be reloaded hundreds of times" {
 	local count
 	write 'max_payload: 10'
