@@ -102,6 +102,24 @@ reload_fails() {
 	join c
 }
 
+@test "a variable of the environment is still there, though nobody sees it any more" {
+	ours 'hidden variables'
+	# shellcheck disable=SC2016 # the file's variable
+	write 'authorization: {user: joe, password: $KEY}'
+	KEY=open-sesame start_broker -c "$FILE"
+	refute grep -q open-sesame "/proc/$BROKER_PID/environ"
+	reloads
+	kill -ALRM "$BROKER_PID"
+	await_log 'Took over 0 connections'
+	reloads
+	open c
+	hear_info c
+	say c 'CONNECT {"verbose":false,"user":"joe","pass":"open-sesame"}' PING
+	hear c PONG
+	refute grep -q open-sesame "/proc/$BROKER_PID/environ" "$LOG"
+	PORT=
+}
+
 @test "the command line still wins" {
 	write 'max_payload: 10'
 	start_broker -c "$FILE" --max_payload 1kb
@@ -256,6 +274,24 @@ it_obeys_the_file() {
 	ours hand-overs
 	write 'max_payload: 10'
 	both it_obeys_the_file -c "$FILE"
+}
+
+@test "a process is not replaced by one that would refuse the file" {
+	ours hand-overs
+	write 'max_payload: 10'
+	start_broker -c "$FILE"
+	join c
+	write 'max_payload: 10' 'nonsense: 1'
+	kill -ALRM "$BROKER_PID"
+	await_log 'This process is not replaced by .*, and goes on: it exits with status 1'
+	log_has "$FILE:2:1: unknown field"
+	hear_nothing c
+	write 'max_payload: 20'
+	replace_broker
+	hear_nothing c
+	open d
+	hear_info d
+	[[ $(info max_payload) == 20 ]]
 }
 
 @test "it may be reloaded hundreds of times" {

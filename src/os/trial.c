@@ -34,9 +34,9 @@ static int spawn(char *const argv[], pid_t *pid)
 	return -error;
 }
 
-pid_t trial_start(char *const argv[])
+pid_t trial_start(char *const argv[], bool has_file)
 {
-	static char version[] = "--version";
+	static char version[] = "--version", check[] = "-t";
 	size_t count = 0;
 	char **more;
 	pid_t pid = 0;
@@ -49,7 +49,7 @@ pid_t trial_start(char *const argv[])
 		return -ENOMEM;
 	for (size_t at = 0; at < count; at++)
 		more[at] = argv[at];
-	more[count] = version;
+	more[count] = has_file ? check : version;
 	error = spawn(more, &pid);
 	free(more);
 	return error < 0 ? error : pid;

@@ -4,14 +4,15 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /*
- * Runs it with --version as one argument more: it has to load, and to find nothing wrong with the
- * others. What it complains of goes to our standard error. SIGCHLD tells the end. The child's pid
- * or -errno.
+ * Runs it with one argument more, --version or, to check its configuration file as well, -t: it has
+ * to load, and to find nothing wrong with the others. What it complains of goes to our standard
+ * error. SIGCHLD tells the end. The child's pid or -errno.
  */
-pid_t trial_start(char *const argv[]);
+pid_t trial_start(char *const argv[], bool has_file);
 
 enum { TRIAL_WHY = 64 };
 

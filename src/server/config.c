@@ -11,8 +11,12 @@
 int config_init(struct config *config)
 {
 	*config = (struct config){
-		.root = json_object(), .files = json_array(), .replaced = json_array()};
-	if (config->root && config->files && config->replaced)
+		.root = json_object(),
+		.files = json_array(),
+		.replaced = json_array(),
+		.kept = json_array(),
+	};
+	if (config->root && config->files && config->replaced && config->kept)
 		return 0;
 	config_fini(config);
 	return -ENOMEM;
@@ -46,8 +50,10 @@ static void wipe_all(const struct config *config)
 		wipe(value);
 }
 
-void config_fini(struct config *config)
+void config_drop_tree(struct config *config)
 {
+	json_t *kept = config->kept;
+
 	wipe_all(config);
 	json_decref(config->root);
 	json_decref(config->replaced);
@@ -55,7 +61,21 @@ void config_fini(struct config *config)
 	config_forget_marks(config);
 	free(config->marks);
 	buf_fini(&config->complaints);
-	*config = (struct config){0};
+	*config = (struct config){.kept = kept};
+}
+
+void config_fini(struct config *config)
+{
+	config_drop_tree(config);
+	json_decref(config->kept);
+	config->kept = NULL;
+}
+
+const char *config_keep(struct config *config, const char *text)
+{
+	json_t *kept = json_string_nocheck(text);
+
+	return json_array_append_new(config->kept, kept) < 0 ? NULL : json_string_value(kept);
 }
 
 /* Places. */
@@ -83,6 +103,7 @@ int config_add_mark(struct config *config, const struct config_mark *mark)
 		return -ENOMEM;
 	}
 	config->marks[config->mark_count] = *mark;
+	config->marks[config->mark_count].number = (uint32_t)config->mark_count;
 	config->marks[config->mark_count++].key = key;
 	return 0;
 }
@@ -93,19 +114,51 @@ void config_forget_marks(struct config *config)
 		free(config->marks[--config->mark_count].key);
 }
 
-/* From the end, for a key may have come again. Asked only when something is wrong. */
+/* -1, 0 or 1. */
+#define ORDER(one, other) (((one) > (other)) - ((one) < (other)))
+
+/* Without regard to their numbers. */
+static int compare_places(const struct config_mark *one, const json_t *in, const char *key,
+			  size_t index)
+{
+	if (one->in != in)
+		return ORDER((uintptr_t)one->in, (uintptr_t)in);
+	if (!one->key || !key)
+		return one->key ? 1 : key ? -1 : ORDER(one->index, index);
+	return strcmp(one->key, key);
+}
+
+static int compare(const void *one, const void *other)
+{
+	const struct config_mark *first = one, *second = other;
+	int order = compare_places(first, second->in, second->key, second->index);
+
+	return order ? order : ORDER(first->number, second->number);
+}
+
+void config_sort_marks(struct config *config)
+{
+	if (config->mark_count > 0)
+		qsort(config->marks, config->mark_count, sizeof(*config->marks), compare);
+}
+
+/* The last of its place, for a key may have come again. */
 static const struct config_mark *find(const struct config *config, const json_t *in,
 				      const char *key, size_t index)
 {
-	for (size_t at = config->mark_count; at > 0; at--) {
-		const struct config_mark *mark = &config->marks[at - 1];
+	size_t first = 0, behind = config->mark_count;
 
-		if (mark->in != in || !mark->key != !key)
-			continue;
-		if (key ? strcmp(mark->key, key) == 0 : mark->index == index)
-			return mark;
+	while (first < behind) {
+		size_t middle = first + (behind - first) / 2;
+
+		if (compare_places(&config->marks[middle], in, key, index) <= 0)
+			first = middle + 1;
+		else
+			behind = middle;
 	}
-	return NULL;
+	if (first == 0 || compare_places(&config->marks[first - 1], in, key, index) != 0)
+		return NULL;
+	return &config->marks[first - 1];
 }
 
 void config_place(const struct config *config, const json_t *in, const char *key, size_t index,

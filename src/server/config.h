@@ -27,13 +27,15 @@ struct config_mark {
 	uint32_t line;   /* from 1 on, as columns */
 	uint32_t column; /* in bytes */
 	uint32_t depth;  /* how many maps and arrays its value has one in another */
+	uint32_t number; /* from 0 on, as they came */
 	bool is_used;    /* as a variable */
 };
 
 struct config {
 	struct json_t *root;     /* a map */
 	struct json_t *files;    /* their names */
-	struct json_t *replaced; /* values of keys that came again: they go when all goes */
+	struct json_t *replaced; /* values of keys that came again: they go when the tree goes */
+	struct json_t *kept;     /* texts that live longer */
 	struct config_mark *marks;
 	size_t mark_count;
 	size_t mark_capacity;
@@ -44,12 +46,23 @@ struct config {
 /* 0 or -ENOMEM. */
 int config_init(struct config *config);
 
-/* What strings there were is overwritten: some were secrets. */
 void config_fini(struct config *config);
+
+/*
+ * The tree has been read, and goes: only what config_keep() has kept is still there. Its texts are
+ * overwritten, for some were secrets.
+ */
+void config_drop_tree(struct config *config);
+
+/* A copy that lives as long as `config`. NULL without memory. */
+const char *config_keep(struct config *config, const char *text);
 
 /* For config_parse. The mark's key is copied. 0 or -ENOMEM. */
 int config_add_mark(struct config *config, const struct config_mark *mark);
 void config_forget_marks(struct config *config);
+
+/* There will be no more of them, and they may be looked for. */
+void config_sort_marks(struct config *config);
 
 /* "FILE:LINE:COLUMN" of that key; without a key, of the item of that index. */
 void config_place(const struct config *config, const struct json_t *in, const char *key,

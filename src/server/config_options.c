@@ -156,7 +156,7 @@ static void read_text(const struct config_field *field, struct options *options,
 	const char **to = (const char **)(void *)((char *)options + row->at);
 
 	if (text)
-		*to = *text ? text : NULL;
+		*to = *text ? config_keep(field->config, text) : NULL;
 	else
 		config_complain_of_type(field, "a text");
 }
@@ -219,14 +219,6 @@ static void read_duration(const struct config_field *field, struct options *opti
 			 range, number);
 }
 
-/* Texts that are made here live as long as the tree. */
-static const char *keep(struct config *config, const char *text)
-{
-	json_t *kept = json_string_nocheck(text);
-
-	return json_array_append_new(config->replaced, kept) < 0 ? NULL : json_string_value(kept);
-}
-
 /* As an option it is a text, whatever it was. NULL: it has been complained of. */
 static const char *where_of(const struct config_field *field, const json_t *value)
 {
@@ -236,11 +228,11 @@ static const char *where_of(const struct config_field *field, const json_t *valu
 	if (json_is_integer(value)) {
 		snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 		if (address_split(text, host, &port) && !*host)
-			return keep(field->config, text);
+			return config_keep(field->config, text);
 	} else if (json_is_string(value) &&
 		   (strncmp(json_string_value(value), "unix:", 5) == 0 ||
 		    address_split(json_string_value(value), host, &port))) {
-		return json_string_value(value);
+		return config_keep(field->config, json_string_value(value));
 	}
 	CONFIG_COMPLAIN(field, "%s: HOST:PORT, PORT or unix:PATH was expected", field->key);
 	return NULL;
@@ -277,7 +269,7 @@ static void read_listen(const struct config_field *field, struct options *option
 	if (where && strncmp(where, "unix:", 5) == 0) {
 		options->listen[options->listen_count++] = where;
 	} else if (where && address_split(where, host, &port)) {
-		options->host = *host ? keep(field->config, host) : NULL;
+		options->host = *host ? config_keep(field->config, host) : NULL;
 		options->port = port;
 	}
 }

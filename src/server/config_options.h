@@ -12,7 +12,7 @@
 struct config;
 struct options;
 
-/* What is wrong is in the tree's complaints. The options' texts point into the tree. */
+/* What is wrong is in the tree's complaints. The options' texts are kept by `config`. */
 void config_options_read(struct config *config, struct options *options);
 
 /*

@@ -875,5 +875,6 @@ int config_parse(struct config *config, const struct config_reader *reader, cons
 		why->length = 0;
 		(void)buf_printf(why, "%s: out of memory", path);
 	}
+	config_sort_marks(config);
 	return error ? 1 : 0;
 }

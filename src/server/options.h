@@ -53,7 +53,7 @@ struct options_row {
 	const char *help;
 };
 
-/* The texts point into argv, or into the configuration's tree. */
+/* The texts point into argv, or are kept by the configuration. */
 struct options {
 	enum options_action action;
 	int argc;

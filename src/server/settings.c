@@ -87,6 +87,7 @@ static int read_file(struct settings *settings, struct buf *why)
 		return tell(why, strerror(ENOMEM));
 	if (config->complaint_count > 0)
 		return tell_complaints(config, why);
+	config_drop_tree(config);
 	return take_over(options, argc, argv, problem) ? tell(why, problem) : 0;
 }
 

@@ -14,8 +14,8 @@
 struct auth;
 
 struct settings {
-	struct options options; /* its texts point into argv and `config` */
-	struct config config;
+	struct options options; /* its texts are of argv, or kept by `config` */
+	struct config config; /* without its tree */
 	struct auth *auth; /* NULL: it was taken */
 };
 

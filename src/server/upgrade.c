@@ -69,7 +69,7 @@ void upgrade_begin(struct server *server)
 		upgrade_fail(server, strerror(-error));
 		return;
 	}
-	pid = trial_start(server->options->argv);
+	pid = trial_start(server->options->argv, server->options->config);
 	if (pid < 0) {
 		upgrade_fail(server, strerror(-pid));
 		return;

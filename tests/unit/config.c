@@ -244,7 +244,52 @@ static void includes(void)
 #undef WITH
 }
 
+static void check_place(const json_t *in, const char *key, size_t index, const char *expected)
+{
+	char place[CONFIG_PLACE_TEXT];
+
+	config_place(&config, in, key, index, place);
+	test_check_text(__FILE__, __LINE__, key ? key : "item", slice_of(place), slice_of(expected));
+}
+
+static void all_have_their_places(void)
+{
+	const json_t *inner, *array;
+
+	CHECK_NUMBER(parse_world((const struct pair[]){{"f", "a: 1\n b { c: [1,\n  2], d: $a }\n"
+							    "include g\n  a: 3"},
+						       {"g", "\n\nx: 1\n"},
+						       {0}}, NULL), 0);
+	inner = json_object_get(config.root, "b");
+	array = json_object_get(inner, "c");
+	check_place(config.root, "a", 0, "f:5:3");
+	check_place(config.root, "b", 0, "f:2:2");
+	check_place(inner, "c", 0, "f:2:6");
+	check_place(array, NULL, 0, "f:2:10");
+	check_place(array, NULL, 1, "f:3:3");
+	check_place(config.root, "x", 0, "g:3:1");
+	check_place(config.root, "y", 0, "f");
+	CHECK(!config_is_variable(&config, config.root, "b"));
+	config_complain(&config, inner, "d", 0, "%s", "no d");
+	CHECK_TEXT(buf_slice(&config.complaints), "f:3:7: no d");
+	end();
+}
+
+static void what_is_kept_outlives_the_tree(void)
+{
+	const char *kept;
+
+	CHECK_NUMBER(parse_world((const struct pair[]){{"f", "a: secret"}, {0}}, NULL), 0);
+	kept = config_keep(&config, "kept");
+	config_drop_tree(&config);
+	CHECK(config.root == NULL && config.mark_count == 0);
+	CHECK_TEXT(slice_of(kept), "kept");
+	end();
+}
+
 static const struct test_case cases[] = {
+	TEST_CASE(all_have_their_places),
+	TEST_CASE(what_is_kept_outlives_the_tree),
 	TEST_CASE(assignments_comments_and_ends_of_lines),
 	TEST_CASE(maps_and_arrays),
 	TEST_CASE(numbers),
