@@ -290,8 +290,9 @@ flips() {
 	read -r -a records <<<"${ANSWER#* }"
 	case $2 in
 	data) size=${records[$1]%%:*} ;;
-	# It is not always the same: numbers are no longer than they need to be.
-	state) size=$((${records[$1]##*:} - 32)) ;;
+	# It is not always the same: numbers are no longer than they need to be, and a client that was pinged has some
+	# more of them.
+	state) size=$((${records[$1]##*:} * 4 / 5)) ;;
 	esac
 	supervise start
 	for ((at = 0; at < size; at += $3)); do
