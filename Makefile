@@ -224,6 +224,13 @@ check: all units tools
 bench: all $(BUILD)/tests/bench/load $(BUILD)/tests/bench/relay
 	tests/bench/run
 
+bench-growth: all $(BUILD)/tests/bench/load $(BUILD)/tests/bench/relay
+	tests/bench/growth
+
+# Builds what it counts itself, with flags of its own.
+gate:
+	tests/bench/gate
+
 lint:
 	mandoc -Tlint -Wwarning man/minats.8 man/minats.conf.5
 	shellcheck -x packaging/bootstrap .ci/run tests/run tests/clients/install tests/*.sh \
@@ -300,7 +307,9 @@ help:
 	@echo 'all (the default)  build $(BUILD)/minats'
 	@echo 'run                build it and run it on port 4222'
 	@echo 'check              floors, unit tests, and every promise to a user (bats)'
-	@echo 'bench              compare it with nats-server, a table of medians'
+	@echo 'bench              compare it with nats-server and a relay: medians, targets'
+	@echo 'bench-growth       curves: many subscriptions, receivers, connections'
+	@echo 'gate               fail if a message costs more instructions than it did'
 	@echo 'fuzz               every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'lint               man page and shell scripts'
 	@echo 'install, uninstall with PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
@@ -309,8 +318,8 @@ help:
 	@echo 'clean              remove $(BUILD)/'
 	@echo 'tests/run          the whole suite, as CI runs it'
 
-.PHONY: all units tools sources list-units run check bench fuzz lint install uninstall dist deb \
-	clean help FORCE
+.PHONY: all units tools sources list-units run check bench bench-growth gate fuzz lint install \
+	uninstall dist deb clean help FORCE
 .DELETE_ON_ERROR:
 
 -include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*/*.d $(BUILD)/tests/versions/*/*.d)

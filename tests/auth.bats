@@ -60,6 +60,15 @@ rejects() {
 	admits '"user":"joe","pass":"sesame"'
 }
 
+@test "passwords that everybody can read are warned of" {
+	start_broker --user joe --pass "$HASH"
+	admits '"user":"joe","pass":"sesame"'
+	refute log_has Plaintext
+	stop_broker
+	start_broker --user joe --pass sesame
+	await_log 'Plaintext passwords detected, use nkeys or bcrypt'
+}
+
 @test "a token, plain or hashed" {
 	start_broker --auth sesame
 	admits '"auth_token":"sesame"'

@@ -28,7 +28,7 @@ for target in x86_64-freebsd x86_64-openbsd x86_64-netbsd aarch64-macos; do
 	# The poller's contract test as well: whoever has such a system can run it.
 	for source in tests/unit/loop.c \
 		$(make -s sources SUPERVISOR=none POLLER=kqueue MEMORY=none ACCEPT=$accept \
-			CREDENTIALS=peereid PARCEL=none); do
+			CREDENTIALS=peereid PARCEL=none PROCESS=none); do
 		"$zig/bin/python" -m ziglang cc -target "$target" -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror \
 			-Isrc -I"$include" -c -o build/tests/portable/object.o "$source" || {
 			echo "$source does not compile for $target"

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUF_FIRST = 256 };
+enum { BUF_FIRST = 256, BUF_LINE = 128 };
 
 void buf_fini(struct buf *buf)
 {
@@ -47,18 +47,27 @@ int buf_append(struct buf *buf, struct slice bytes)
 
 int buf_printf(struct buf *buf, const char *format, ...)
 {
-	va_list arguments;
+	va_list arguments, again;
+	size_t room;
 	int length;
 
-	va_start(arguments, format);
-	length = vsnprintf(NULL, 0, format, arguments);
-	va_end(arguments);
-	/* One more for the terminator that vsnprintf insists on. */
-	if (length < 0 || buf_reserve(buf, (size_t)length + 1) < 0)
+	if (buf_reserve(buf, BUF_LINE) < 0)
 		return -ENOMEM;
+	room = buf->capacity - buf->length;
 	va_start(arguments, format);
-	vsnprintf(buf->bytes + buf->length, (size_t)length + 1, format, arguments);
+	va_copy(again, arguments);
+	length = vsnprintf(buf->bytes + buf->length, room, format, arguments);
+	/* It is cut where there is no room for it, and for the terminator behind it. */
+	if (length >= 0 && (size_t)length >= room) {
+		if (buf_reserve(buf, (size_t)length + 1) < 0)
+			length = -1;
+		else
+			vsnprintf(buf->bytes + buf->length, (size_t)length + 1, format, again);
+	}
+	va_end(again);
 	va_end(arguments);
+	if (length < 0)
+		return -ENOMEM;
 	buf->length += (size_t)length;
 	return 0;
 }

@@ -105,34 +105,58 @@ static inline bool scan_equal(const char *a, const char *b, size_t length)
 	return differ == 0;
 }
 
-/*
- * A number of one to six digits and the CRLF behind it. Eight bytes can be read at `at`. Returns
- * how many digits it has, or 0: something else stands there, or the machine cannot tell quickly.
- */
-static inline size_t scan_number_line(const char *at, uint32_t *number)
+/* A number of one to six digits and the CRLF behind it, and what it means. All zero: none yet. */
+struct scan_number {
+	uint64_t word; /* the text: its first bytes, the others are zero */
+	uint64_t mask; /* 0xff for each byte of the text */
+	uint32_t value;
+	uint32_t digits;
+};
+
+/* For scan_number(), where another number stands than before. */
+static inline bool scan_new_number(uint64_t word, struct scan_number *number)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	uint64_t word, returns, digits;
+	uint64_t returns = word ^ 0x0d0d0d0d0d0d0d0du;
+	uint64_t digits;
 	unsigned bits;
 
-	memcpy(&word, at, 8);
-	returns = word ^ 0x0d0d0d0d0d0d0d0du;
 	returns = (returns - 0x0101010101010101u) & ~returns & 0x0080808080808080u;
 	/* The bits of the digits; a CR first, none or one too late has none, or has 56. */
 	bits = returns ? (unsigned)__builtin_ctzll(returns) - 7 : 0;
 	if (bits - 8 > 40 || (word >> bits >> 8 & 0xff) != '\n')
-		return 0;
+		return false;
 	/* To the upper end, with zeros before them. */
 	digits = (word << (64 - bits)) - (0x3030303030303030u << (64 - bits));
 	if (((digits + 0x7676767676767676u) | digits) & 0x8080808080808080u)
-		return 0;
+		return false;
 	/* Neighbours are put together: digits to pairs, pairs to fours, fours to the number. */
 	digits = (digits * 2561) >> 8 & 0x00ff00ff00ff00ffu;
 	digits = (digits * 6553601) >> 16 & 0x0000ffff0000ffffu;
-	*number = (uint32_t)(digits * 42949672960001u >> 32);
-	return bits / 8;
+	*number = (struct scan_number){
+		.mask = UINT64_MAX >> (48 - bits),
+		.value = (uint32_t)(digits * 42949672960001u >> 32),
+		.digits = bits / 8,
+	};
+	number->word = word & number->mask;
+	return true;
 #else
-	(void)at, (void)number;
-	return 0;
+	(void)word, (void)number;
+	return false;
 #endif
+}
+
+/*
+ * Reads a number and its CRLF; eight bytes can be read at `at`. False: something else stands there,
+ * or the machine cannot tell quickly; then `number` is what it was. Often it is the one that was
+ * read before: then the processor can go on before it knows.
+ */
+static inline bool scan_number(const char *at, struct scan_number *number)
+{
+	uint64_t word;
+
+	memcpy(&word, at, 8);
+	if (number->digits > 0 && (word & number->mask) == number->word)
+		return true;
+	return scan_new_number(word, number);
 }

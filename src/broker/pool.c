@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { PAYLOAD_LEAST = 4096, PAYLOAD_LINE = 512 };
+enum { PAYLOAD_LEAST = 4096, PAYLOAD_LINE = 512, CHUNK_EXTRA = sizeof(struct chunk) + CHUNK_SLACK };
 
 void pool_init(struct pool *pool, size_t limit_bytes)
 {
@@ -32,7 +32,7 @@ static size_t free_chunks(struct pool *pool, struct chunk **list, size_t unused)
 {
 	while (*list && unused > 0) {
 		struct chunk *chunk = *list;
-		size_t size = chunk->capacity + sizeof(*chunk);
+		size_t size = chunk->capacity + CHUNK_EXTRA;
 
 		*list = chunk->next;
 		free(chunk);
@@ -86,13 +86,13 @@ static struct chunk *new_chunk(size_t size)
 	struct chunk *chunk = malloc(size);
 
 	if (chunk)
-		chunk->capacity = (uint32_t)(size - sizeof(*chunk));
+		chunk->capacity = (uint32_t)(size - CHUNK_EXTRA);
 	return chunk;
 }
 
 struct chunk *pool_take_chunk(struct pool *pool, size_t room, bool large)
 {
-	size_t need = room + sizeof(struct chunk);
+	size_t need = room + CHUNK_EXTRA;
 	size_t size = !large && need <= CHUNK_SMALL ? CHUNK_SMALL : CHUNK_LARGE;
 	struct chunk **spare = size == CHUNK_SMALL ? &pool->small : &pool->large;
 	struct chunk *chunk = need <= size ? *spare : NULL;
@@ -113,7 +113,7 @@ struct chunk *pool_take_chunk(struct pool *pool, size_t room, bool large)
 
 void pool_return_chunk(struct pool *pool, struct chunk *chunk)
 {
-	size_t size = chunk->capacity + sizeof(*chunk);
+	size_t size = chunk->capacity + CHUNK_EXTRA;
 	struct chunk **spare = size == CHUNK_SMALL ? &pool->small : &pool->large;
 
 	if ((size != CHUNK_SMALL && size != CHUNK_LARGE) ||
@@ -160,6 +160,7 @@ struct payload *pool_take_payload(struct pool *pool, size_t length)
 	}
 	payload->next = NULL;
 	payload->refs = 1;
+	payload->filled = 0;
 	return payload;
 }
 

@@ -18,6 +18,7 @@ enum {
 	POOL_HOT_BYTES = 131072,
 	CHUNK_SMALL = 1024,  /* what a chunk takes of memory, its head included */
 	CHUNK_LARGE = 16384,
+	CHUNK_SLACK = 32,    /* bytes behind a chunk's room that may be written to, and mean nothing */
 	PAYLOAD_CLASSES = 16, /* 4 KiB << class, and room for a line before it */
 };
 
@@ -32,7 +33,7 @@ struct payload {
 	uint32_t refs;
 	uint32_t capacity;
 	uint32_t number; /* in a saved state (broker/state.h); 0: none yet */
-	uint32_t saved;  /* bytes that are in that state */
+	uint32_t filled; /* bytes that mean something, from the first on */
 	char bytes[];
 };
 

@@ -35,6 +35,7 @@ struct memo {
 	uint64_t literal_generation;
 	uint32_t hash;
 	uint32_t length; /* of the subject */
+	struct scan_number size; /* of the last message to it, in the publisher's words */
 	struct leaf *patterns[MEMO_PATTERNS];
 	char line[5 + MEMO_SUBJECT + 1]; /* "HMSG subject ": how a line begins, and from its second
 					    byte on one without headers */

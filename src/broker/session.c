@@ -720,6 +720,7 @@ static enum step finish_inbound(struct session *session)
 	bool is_read;
 
 	session->inbound = NULL;
+	payload->filled = session->inbound_length;
 	is_read = parser_read_again((enum verb)session->inbound_verb, line, &op);
 	assert(is_read);
 	(void)is_read;
@@ -809,17 +810,18 @@ static enum step next_step(struct session *session, struct op *op, struct slice 
 static bool publish_again(struct session *session, struct slice *input)
 {
 	const struct limits *limits = session->limits;
-	const struct memo *memo = session->recent;
+	struct memo *memo = session->recent;
 	struct router *router = session->router;
 	struct slice known, text;
-	size_t length;
 	uint32_t size;
+	size_t length;
 
 	if (!memo || !parser_is_between(&session->parser) || session->careful ||
 	    router->trace || !memo_is_fresh(memo, &router->trie))
 		return false;
 	known = memo_subject(memo);
-	length = parser_repeated(*input, known, &size, &text);
+	length = parser_repeated(*input, known, &memo->size, &text);
+	size = memo->size.value;
 	if (length == 0 || size >= OUTBOX_SHARE_BYTES || size > limits->max_payload ||
 	    known.length + text.length - size > limits->max_control_line || needs_look(known))
 		return false;
@@ -848,9 +850,12 @@ static bool must_pause(const struct session *session, uint64_t work_before)
  */
 static bool claims_to_be_nobody(struct session *session, struct slice input)
 {
-	bool is_new = session->parser.state == 0 && input.length > 0;
+	const struct parser *parser = &session->parser;
+	bool connects = parser->state == 0
+				? input.length == 0 || (input.bytes[0] | 0x20) == 'c'
+				: parser->verb == VERB_CONNECT;
 
-	if (!is_new || input.bytes[0] == 'C' || input.bytes[0] == 'c')
+	if (connects)
 		return false;
 	session->events |= SESSION_CLAIMS;
 	return true;

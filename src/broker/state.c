@@ -119,20 +119,12 @@ static int save_shared(const struct chunk *chunk, struct state_payloads *payload
 	size_t start;
 
 	if (!payload->number) {
-		/* Few look at what is behind the end of the first who waits for it. */
-		struct slice bytes = {payload->bytes, chunk->payload_end};
+		struct slice bytes = {payload->bytes, payload->filled};
 		int error = payloads->keep(payloads, bytes);
 
 		if (error < 0)
 			return error;
 		payload->number = ++payloads->count;
-		payload->saved = chunk->payload_end;
-	}
-	if (chunk->payload_end > payload->saved) {
-		tags_put(writer, SESSION_PENDING,
-			 (struct slice){payload->bytes + chunk->payload_start,
-					chunk->payload_end - chunk->payload_start});
-		return 0;
 	}
 	start = tags_begin(writer, SESSION_SHARED);
 	tags_put_number(writer, SHARED_NUMBER, payload->number);
@@ -264,7 +256,7 @@ static bool load_sub(struct session *session, struct slice fields)
 static bool load_pending(struct outbox *outbox, struct slice bytes)
 {
 	while (bytes.length > 0) {
-		size_t most = CHUNK_LARGE - sizeof(struct chunk);
+		size_t most = CHUNK_LARGE - sizeof(struct chunk) - CHUNK_SLACK;
 		struct slice piece = {bytes.bytes, bytes.length < most ? bytes.length : most};
 
 		if (!outbox_put(outbox, piece))

@@ -3,18 +3,24 @@
 
 #include "base/slab.h"
 
+static size_t size_with(size_t sid_length)
+{
+	return sizeof(struct sub) + (sid_length < SID_QUICK ? SID_QUICK : sid_length + 1);
+}
+
 struct sub *sub_new(struct slab *slab, struct outbox *outbox, struct slice sid)
 {
-	struct sub *sub = slab_take(slab, sizeof(*sub) + sid.length);
+	struct sub *sub = slab_take(slab, size_with(sid.length));
 
 	if (!sub)
 		return NULL;
 	*sub = (struct sub){.outbox = outbox, .sid_length = (uint32_t)sid.length};
 	memcpy(sub->sid, sid.bytes, sid.length);
+	sub->sid[sid.length] = ' ';
 	return sub;
 }
 
 void sub_free(struct slab *slab, struct sub *sub)
 {
-	slab_return(slab, sub, sizeof(*sub) + sub->sid_length);
+	slab_return(slab, sub, size_with(sub->sid_length));
 }

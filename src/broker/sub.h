@@ -29,8 +29,10 @@ struct sub {
 	uint32_t index : 31;  /* where it stands among the leaf's members */
 	uint32_t guarded : 1; /* the outbox's guard is asked about each message */
 	uint32_t sid_length;
-	char sid[];
+	char sid[]; /* and a blank; SID_QUICK bytes can be read in any case */
 };
+
+enum { SID_QUICK = 8 };
 
 /* In the slab of the router that it will subscribe to. NULL without memory. */
 struct sub *sub_new(struct slab *slab, struct outbox *outbox, struct slice sid);

@@ -22,7 +22,6 @@ struct hasher_desk {
 	char *password; /* NULL: no job */
 	char *hash;
 	int bell;       /* a byte: done, and whether it matched */
-	bool is_idle_priority;
 	bool is_left;   /* the loop has gone */
 };
 
@@ -65,7 +64,8 @@ static void *run(void *context)
 	struct hasher_desk *desk = context;
 
 	pthread_mutex_lock(&desk->mutex);
-	desk->is_idle_priority = process_stand_back() == 0;
+	/* Where it may not, it is a thread like any other. */
+	(void)process_stand_back();
 	while (!desk->is_left) {
 		if (desk->password)
 			do_job(desk);
@@ -86,9 +86,6 @@ static void on_bell(struct source *source, unsigned ready)
 	if (read(source->fd, &matches, 1) != 1)
 		return;
 	hasher->is_busy = false;
-	pthread_mutex_lock(&hasher->desk->mutex);
-	hasher->is_idle_priority = hasher->desk->is_idle_priority;
-	pthread_mutex_unlock(&hasher->desk->mutex);
 	hasher->done(hasher, matches);
 }
 

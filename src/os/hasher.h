@@ -20,7 +20,6 @@ struct hasher {
 	struct loop *loop;
 	struct hasher_desk *desk; /* NULL: no thread yet; shared with it otherwise */
 	bool is_busy;
-	bool is_idle_priority; /* the thread stands back for everybody else */
 	/* The job is done. */
 	void (*done)(struct hasher *hasher, bool matches);
 };

@@ -226,7 +226,13 @@ static void on_ready(struct source *source, unsigned ready)
 	struct listener *listener = container_of(source, struct listener, source);
 
 	(void)ready;
-	for (int count = 0; count < ACCEPTS_A_TURN && source->want; count++) {
+	/* A lone client is not worth asking for another; a crowd, turn after turn, is. */
+	if (listener->accepts == 0 || listener->last_turn + 1 != listener->loop->turn)
+		listener->accepts = 1;
+	else if (listener->accepts < ACCEPTS_A_TURN)
+		listener->accepts *= 2;
+	listener->last_turn = listener->loop->turn;
+	for (int count = 0; count < listener->accepts && source->want; count++) {
 		struct sockaddr_storage address = {.ss_family = AF_UNIX};
 		int fd = accept_connection(source->fd, &address);
 		struct peer peer;

@@ -31,6 +31,8 @@ struct listener {
 	bool adopted;
 	bool is_unix;
 	bool is_paused; /* for want of descriptors */
+	int accepts;         /* clients to be let in at most when somebody has come */
+	uint64_t last_turn;  /* in which somebody has come */
 	uint64_t quiet_until_ms; /* such a want was told not long ago */
 	/* Takes the descriptor. */
 	void (*accepted)(struct listener *listener, int fd, const struct peer *peer);

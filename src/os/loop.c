@@ -186,6 +186,7 @@ int loop_turn(struct loop *loop)
 	while (count == -EINTR)
 		count = poller_wait(loop->poller, loop->events, LOOP_EVENTS, 0);
 	loop->now_ms = clock_now_ms();
+	loop->turn++;
 	loop->has_more = false;
 	if (count < 0)
 		return count;

@@ -34,6 +34,7 @@ struct loop {
 	uint32_t timer_count;
 	uint32_t timer_capacity;
 	uint64_t now_ms; /* when the turn began */
+	uint64_t turn;   /* its number */
 	bool has_more;   /* somebody has more to do: the next turn waits for nothing */
 	void (*signalled)(struct loop *loop, int signal);
 	struct poller_event events[LOOP_EVENTS];

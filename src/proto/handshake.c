@@ -134,6 +134,22 @@ static int copy_outside(struct buf *out, struct slice json)
 	return buf_append(out, piece) < 0 ? -ENOMEM : length ? (int)length : 1;
 }
 
+/* What stands as it is: most of it, most often all. */
+static size_t plain_length(struct slice json, bool in_string)
+{
+	size_t at = 0;
+
+	while (at < json.length) {
+		unsigned char byte = (unsigned char)json.bytes[at];
+
+		if (byte == '"' || (in_string ? byte == '\\' || byte >= 0x80
+					      : byte == '-' || (byte >= '0' && byte <= '9')))
+			break;
+		at++;
+	}
+	return at;
+}
+
 /*
  * Clients may send what jansson refuses and nats-server accepts. In strings: bytes that are no
  * UTF-8, "\u0000" and halves of surrogate pairs; each becomes U+FFFD. Elsewhere: numbers of any
@@ -143,8 +159,17 @@ static int make_readable(struct buf *out, struct slice json)
 {
 	bool in_string = false;
 
+	if (buf_reserve(out, json.length) < 0)
+		return -ENOMEM;
 	while (json.length > 0) {
+		struct slice plain = {json.bytes, plain_length(json, in_string)};
 		int taken;
+
+		if (buf_append(out, plain) < 0)
+			return -ENOMEM;
+		json = slice_after(json, plain.length);
+		if (json.length == 0)
+			break;
 
 		if (json.bytes[0] == '"')
 			in_string = !in_string;

@@ -129,22 +129,20 @@ static inline bool parser_is_between(const struct parser *parser)
 /*
  * Between operations: is the next one, and all of it, a PUB to a known subject (a blank is behind
  * it), without a reply, written as clients write it? Most operations are. Returns its length, or 0:
- * it is not, or cannot be told quickly, and parser_next() is to be asked. What follows the subject,
- * to the CRLF behind the payload, is the `text`.
+ * it is not, or cannot be told quickly, and parser_next() is to be asked. `size` may hold the size
+ * of the message before. What follows the subject, to the CRLF behind the payload, is the `text`.
  */
-static inline size_t parser_repeated(struct slice input, struct slice known, uint32_t *size,
-				     struct slice *text)
+static inline size_t parser_repeated(struct slice input, struct slice known,
+				     struct scan_number *size, struct slice *text)
 {
 	size_t start = sizeof("PUB ") - 1 + known.length;
-	size_t digits, whole;
+	size_t whole;
 
 	if (input.length < start + 8 || memcmp(input.bytes, "PUB ", 4) != 0 ||
-	    !scan_equal(input.bytes + 4, known.bytes, known.length))
+	    !scan_equal(input.bytes + 4, known.bytes, known.length) ||
+	    !scan_number(input.bytes + start, size))
 		return 0;
-	digits = scan_number_line(input.bytes + start, size);
-	if (digits == 0)
-		return 0;
-	whole = start + digits + 2 + *size + PARSER_TERMINATOR;
+	whole = start + size->digits + 2 + size->value + PARSER_TERMINATOR;
 	if (input.length < whole ||
 	    memcmp(input.bytes + whole - PARSER_TERMINATOR, "\r\n", 2) != 0)
 		return 0;

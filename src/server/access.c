@@ -496,6 +496,9 @@ int access_replace(struct server *server, struct auth *auth, char why[ACCESS_WHY
 	}
 	accounts_settle(server);
 	auth_free(before);
+	if (auth->has_plain_secrets)
+		log_write(server->log, LOG_LEVEL_WARNING, NULL,
+			  "Plaintext passwords detected, use nkeys or bcrypt");
 	return 0;
 }
 

@@ -143,8 +143,10 @@ static bool add_payload(struct server *server, struct slice bytes, bool good)
 		return false;
 	handover->payloads = all;
 	payload = good ? pool_take_payload(&server->pool, bytes.length) : NULL;
-	if (payload)
+	if (payload) {
 		memcpy(payload->bytes, bytes.bytes, bytes.length);
+		payload->filled = (uint32_t)bytes.length;
+	}
 	all[handover->payload_count++] =
 		(struct state_payload){payload, (uint32_t)bytes.length};
 	return true;

@@ -457,11 +457,24 @@ static void end_turn(struct server *server)
 	idle_plan(server);
 }
 
+/* Between two clients it is empty: what was read into it once need not stay in memory. */
+static void renew_input(struct server *server)
+{
+	char *input = malloc(SERVER_READ_BYTES);
+
+	if (!input)
+		return;
+	free(server->input);
+	server->input = input;
+	server->input_capacity = SERVER_READ_BYTES;
+}
+
 /* What nobody has needed for a while, and what clients left behind, is given back. */
 static void on_trim(struct timer *timer)
 {
 	struct server *server = container_of(timer, struct server, trim);
 
+	renew_input(server);
 	accounts_trim(server);
 	pool_trim(&server->pool);
 	memory_give_back();

@@ -29,7 +29,7 @@ struct listener;
 struct settings;
 
 enum {
-	SERVER_READ_BYTES = 65536,
+	SERVER_READ_BYTES = 262144,
 	SERVER_ID = 56, /* characters; like a public key of nats-server's kind */
 };
 

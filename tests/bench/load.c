@@ -19,6 +19,7 @@
  */
 #include <arpa/inet.h>
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -37,6 +38,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "subjects.h"
+
 enum {
 	BATCH_BYTES = 64 * 1024,	/* what a busy client writes at once */
 	READ_BYTES = 256 * 1024,
@@ -47,6 +50,9 @@ enum {
 	WARM_UP_REQUESTS = 500,
 	SUBSCRIPTIONS_PER_CLIENT = 20,	/* in the case "recovery" */
 	RECOVERY_MS = 10 * 1000,
+	FIRST_PINGS_MS = 3 * 1000,	/* servers measure the round trip of a new client */
+	WAKE_UPS_MS = 5 * 1000,
+	PICKS_MOST = 200000,		/* subjects picked at random, then again in that order */
 };
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -73,6 +79,7 @@ struct batch {
 struct script {
 	struct text published, delivered;
 	struct batch *batches;
+	size_t batch_bytes;	/* of one, at most; 0: each message is one */
 	size_t count, room;
 	size_t delivery_bytes;	/* length of each delivery; 0 where they differ */
 };
@@ -98,7 +105,7 @@ struct load {
 	clockid_t server_clock;
 	/* The case's own figures, or what the options say instead. */
 	uint64_t messages;
-	size_t size, receivers, subscriptions, window_bytes;
+	size_t size, receivers, subscriptions, window_bytes, batch_bytes, idle;
 	/* What the clock saw. */
 	uint64_t wall_begin, wall_ns, cpu_begin, cpu_ns, own_begin, own_ns, tick_begin;
 	uint64_t random;
@@ -190,7 +197,7 @@ static void script_add(struct script *script, const char *subject, const char *r
 	text_add_payload(&script->published, size);
 	text_add(&script->delivered, "MSG %s %" PRIu64 " %s%zu\r\n", subject, sid, reply, size);
 	text_add_payload(&script->delivered, size);
-	if (!batch || script->published.length - batch->begin > BATCH_BYTES) {
+	if (!batch || script->published.length - batch->begin > script->batch_bytes) {
 		if (script->count == script->room) {
 			script->room = script->room * 2 + 16;
 			script->batches = must(realloc(script->batches,
@@ -204,14 +211,15 @@ static void script_add(struct script *script, const char *subject, const char *r
 	batch->delivered_bytes += script->delivered.length - delivered;
 }
 
-/* As many equal messages as one batch holds. */
-static void script_repeat(struct script *script, const char *subject, size_t size)
+/* As many equal messages as one batch holds of what is sent: to a relay, of what is delivered. */
+static void script_repeat(struct script *script, const char *subject, size_t size, bool relay)
 {
+	const struct text *sent = relay ? &script->delivered : &script->published;
 	size_t length;
 
 	script_add(script, subject, "", 1, size);
-	length = script->published.length;
-	while (script->published.length + length <= BATCH_BYTES)
+	length = sent->length;
+	while (sent->length + length <= script->batch_bytes)
 		script_add(script, subject, "", 1, size);
 	script->delivery_bytes = script->delivered.length / script->batches[0].messages;
 }
@@ -540,6 +548,8 @@ static void client_open(struct load *load, struct conn *conn, unsigned port, con
 	conn_say(conn, CONNECT);
 	conn_say(conn, lines);
 	conn_sync(load, conn);
+	/* Behind the first PONG comes another INFO, perhaps late: not among messages. */
+	conn_sync(load, conn);
 }
 
 /* ----------------------------------------------------------------------------- results ---- */
@@ -714,10 +724,23 @@ static void watch(const struct load *load, struct conn *conn, uint32_t events)
 		die("epoll_ctl: %s", strerror(errno));
 }
 
+/* Clients that say nothing more, until we end. */
+static void idle_open(struct load *load)
+{
+	const struct timespec pause = { .tv_sec = FIRST_PINGS_MS / 1000 };
+	struct conn conn;
+
+	for (size_t i = 0; i < load->idle; i++)
+		client_open(load, &conn, load->relay ? load->pong_port : load->port, "");
+	if (load->idle > 0)
+		nanosleep(&pause, NULL);
+}
+
 /* Receivers hear one after the other; lines are what each says after CONNECT. */
 static void stream_open(struct load *load, struct stream *stream, size_t receivers,
 			const char *lines)
 {
+	idle_open(load);
 	stream->receiver_count = receivers;
 	stream->receivers = must(calloc(receivers + 1, sizeof(*stream->receivers)));
 	for (size_t i = 0; i < receivers; i++) {
@@ -800,9 +823,9 @@ static const char stream_subject[] = "bench.stream.one";
 
 static void run_fan_out(struct load *load)
 {
-	struct stream stream = { .is_queue = false };
+	struct stream stream = { .script.batch_bytes = load->batch_bytes };
 
-	script_repeat(&stream.script, stream_subject, load->size);
+	script_repeat(&stream.script, stream_subject, load->size, load->relay);
 	if (load->relay)
 		script_for_relay(&stream.script);
 	stream_open(load, &stream, load->receivers, "SUB bench.stream.one 1\r\n");
@@ -811,44 +834,14 @@ static void run_fan_out(struct load *load)
 
 static void run_queue(struct load *load)
 {
-	struct stream stream = { .is_queue = true };
+	struct stream stream = { .script.batch_bytes = load->batch_bytes, .is_queue = true };
 
-	script_repeat(&stream.script, stream_subject, load->size);
+	script_repeat(&stream.script, stream_subject, load->size, false);
 	stream_open(load, &stream, load->receivers, "SUB bench.stream.one workers 1\r\n");
 	stream_run(load, &stream);
 }
 
 /* ----------------------------------------------------------------------- subscriptions ---- */
-
-static uint64_t random_below(struct load *load, uint64_t limit)
-{
-	load->random ^= load->random << 13;
-	load->random ^= load->random >> 7;
-	load->random ^= load->random << 17;
-	return (load->random >> 11) % limit;
-}
-
-/*
- * Subscription i and a subject that it alone matches: its number s is its own, and stands scattered
- * over 40 plants of 50 lines. Every tenth has a wildcard, of four kinds in turn.
- */
-static void subject_of(uint64_t i, char subscribed[64], char published[64])
-{
-	unsigned s = (unsigned)(i * 7919 % 1000000);
-	unsigned place = (uint32_t)i * UINT32_C(2654435761) >> 8;
-	unsigned plant = place % 40, line = place / 40 % 50;
-	unsigned kind = i % 10 ? 0 : 1 + (unsigned)(i / 10 % 4);
-	char plain[48];
-
-	snprintf(plain, sizeof(plain), "plant%02u.line%02u.s%06u", plant, line, s);
-	snprintf(published, 64, "%s%s", plain, kind >= 3 ? ".value" : "");
-	if (kind == 1)
-		snprintf(subscribed, 64, "plant%02u.*.s%06u", plant, s);
-	else if (kind == 2)
-		snprintf(subscribed, 64, "*.line%02u.s%06u", line, s);
-	else
-		snprintf(subscribed, 64, "%s%s", plain, kind == 3 ? ".*" : kind == 4 ? ".>" : "");
-}
 
 static uint64_t sid_of(uint64_t i)
 {
@@ -857,7 +850,7 @@ static uint64_t sid_of(uint64_t i)
 
 static void subscriptions_text(uint64_t begin, uint64_t end, struct text *text)
 {
-	char subscribed[64], published[64];
+	char subscribed[SUBJECT_ROOM], published[SUBJECT_ROOM];
 
 	for (uint64_t i = begin; i < end; i++) {
 		subject_of(i, subscribed, published);
@@ -869,12 +862,7 @@ static void unsubscriptions_text(struct load *load, struct text *text)
 {
 	uint64_t *order = must(calloc(load->subscriptions, sizeof(*order)));
 
-	for (uint64_t i = 0; i < load->subscriptions; i++) {
-		uint64_t j = random_below(load, i + 1);
-
-		order[i] = order[j];
-		order[j] = i;
-	}
+	shuffle(&load->random, order, load->subscriptions);
 	for (uint64_t i = 0; i < load->subscriptions; i++)
 		text_add(text, "UNSUB %" PRIu64 "\r\n", sid_of(order[i]));
 	free(order);
@@ -888,14 +876,13 @@ static void conn_say_text(struct load *load, struct conn *conn, const struct tex
 
 static void run_random(struct load *load)
 {
-	struct stream stream = { .is_queue = false };
+	struct stream stream = { .script.batch_bytes = load->batch_bytes };
 	struct text text = { 0 };
-	uint64_t picks = load->messages < load->subscriptions ? load->messages
-							      : load->subscriptions;
-	char subscribed[64], published[64];
+	uint64_t picks = load->messages < PICKS_MOST ? load->messages : PICKS_MOST;
+	char subscribed[SUBJECT_ROOM], published[SUBJECT_ROOM];
 
 	for (uint64_t n = 0; n < picks; n++) {
-		uint64_t i = random_below(load, load->subscriptions);
+		uint64_t i = random_below(&load->random, load->subscriptions);
 
 		subject_of(i, subscribed, published);
 		script_add(&stream.script, published, "", sid_of(i), load->size);
@@ -1093,12 +1080,62 @@ static void run_base_memory(struct load *load)
 	print_end();
 }
 
+/* How often its threads have been switched to. */
+static uint64_t switches_now(const struct load *load)
+{
+	char path[64], line[256];
+	uint64_t sum = 0, count;
+	struct dirent *entry;
+	DIR *tasks;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)load->pid);
+	tasks = opendir(path);
+	if (!tasks)
+		die("%s: %s", path, strerror(errno));
+	while ((entry = readdir(tasks))) {
+		FILE *file;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/task/%.20s/status", (int)load->pid,
+			 entry->d_name);
+		file = fopen(path, "re");
+		while (file && fgets(line, sizeof(line), file))
+			if (sscanf(line, "voluntary_ctxt_switches: %" SCNu64, &count) == 1 ||
+			    sscanf(line, "nonvoluntary_ctxt_switches: %" SCNu64, &count) == 1)
+				sum += count;
+		if (file)
+			fclose(file);
+	}
+	closedir(tasks);
+	return sum;
+}
+
+/* While nobody asks anything of it. */
+static void print_wake_ups(const struct load *load)
+{
+	const struct timespec pause = { .tv_sec = WAKE_UPS_MS / 1000 };
+	uint64_t before = switches_now(load);
+
+	nanosleep(&pause, NULL);
+	printf(",\"wake_ups\":%" PRIu64, switches_now(load) - before);
+}
+
+static void run_wake_ups(struct load *load)
+{
+	memory_at_rest(load, "Pss");
+	print_begin(load);
+	print_wake_ups(load);
+	print_end();
+}
+
 /* What is left of a crowd some time after it has gone. */
 static void run_recovery(struct load *load)
 {
 	const struct timespec pause = { .tv_sec = RECOVERY_MS / 1000 };
 	struct conn *conns = must(calloc(load->messages, sizeof(*conns)));
 	uint64_t base = memory_at_rest(load, "Pss"), crowd;
+	uint64_t dirty = memory_now(load, "Private_Dirty");
 
 	for (uint64_t i = 0; i < load->messages; i++) {
 		struct text text = { 0 };
@@ -1117,6 +1154,8 @@ static void run_recovery(struct load *load)
 	printf(",\"connections\":%" PRIu64, load->messages);
 	print_bytes("crowd_bytes", base, crowd, 1);
 	print_bytes("left_bytes", base, memory_now(load, "Pss"), 1);
+	print_bytes("left_private_bytes", dirty, memory_now(load, "Private_Dirty"), 1);
+	print_wake_ups(load);
 	print_end();
 	free(conns);
 }
@@ -1148,6 +1187,8 @@ static const struct bench_case cases[] = {
 	{ "base-memory", "private dirty memory of a fresh server", run_base_memory, 0, 0, 0, 0 },
 	{ "recovery", "memory 10 s after 10,000 clients, 200,000 subscriptions", run_recovery,
 	  10000, 0, 0, 0 },
+	{ "wake-ups", "switches to the server's threads in 5 s without a client", run_wake_ups,
+	  0, 0, 0, 0 },
 };
 
 static void usage(FILE *to)
@@ -1158,8 +1199,10 @@ static void usage(FILE *to)
 	      "  --messages N            how many messages, requests or connections\n"
 	      "  --size BYTES            length of the payload\n"
 	      "  --receivers N           how many receive\n"
-	      "  --subscriptions N       how many subscriptions, at most 900000\n"
-	      "  --window BYTES          most bytes under way to one receiver\n\n"
+	      "  --subscriptions N       how many subscriptions, at most 1000000\n"
+	      "  --window BYTES          most bytes under way to one receiver\n"
+	      "  --batch BYTES           most bytes written at once (65536)\n"
+	      "  --idle N                clients beside, which say nothing\n\n"
 	      "Cases, with the default of --messages:\n\n", to);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		fprintf(to, "  %-22s %8" PRIu64 "  %s\n", cases[i].name, cases[i].messages,
@@ -1218,15 +1261,19 @@ static void set_option(struct load *load, const char *name, const char *value)
 	else if (strcmp(name, "receivers") == 0)
 		load->receivers = number(name, value, 0, 60000);
 	else if (strcmp(name, "subscriptions") == 0)
-		load->subscriptions = number(name, value, 1, 900000);
+		load->subscriptions = number(name, value, 1, SUBJECTS_MOST);
 	else if (strcmp(name, "window") == 0)
 		load->window_bytes = number(name, value, 1, 48 << 20);
+	else if (strcmp(name, "batch") == 0)
+		load->batch_bytes = number(name, value, 1, 1 << 20);
+	else if (strcmp(name, "idle") == 0)
+		load->idle = number(name, value, 0, 60000);
 }
 
 static void parse_options(struct load *load, int argc, char **argv)
 {
 	static const struct option options[] = {
-			{ "host", required_argument, NULL, 'o' },
+		{ "host", required_argument, NULL, 'o' },
 		{ "port", required_argument, NULL, 'o' },
 		{ "pid", required_argument, NULL, 'o' },
 		{ "relay", required_argument, NULL, 'o' },
@@ -1235,6 +1282,8 @@ static void parse_options(struct load *load, int argc, char **argv)
 		{ "receivers", required_argument, NULL, 'o' },
 		{ "subscriptions", required_argument, NULL, 'o' },
 		{ "window", required_argument, NULL, 'o' },
+		{ "batch", required_argument, NULL, 'o' },
+		{ "idle", required_argument, NULL, 'o' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -1277,7 +1326,8 @@ int main(int argc, char **argv)
 	struct load *load = must(calloc(1, sizeof(*load)));
 
 	load->host = "127.0.0.1";
-	load->random = UINT64_C(88172645463325252);	/* the same subjects for everybody */
+	load->random = RANDOM_SEED;
+	load->batch_bytes = BATCH_BYTES;
 	parse_options(load, argc, argv);
 	raise_file_limit();
 	load->epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -6,7 +6,8 @@
  * other way round; on the third port each read is answered with a PONG. Per turn it makes the
  * system calls that a perfect broker would make: one epoll_wait, one read of up to 64 KiB, one
  * write per receiver. It keeps no queue: while a receiver cannot take all of a chunk, the side that
- * the chunk came from is not read. So no broker that delivers the same bytes can cost less.
+ * the chunk came from is not read. So no broker that reads no more at once and delivers the same
+ * bytes can cost less.
  *
  * Usage: relay [ADDRESS]. It listens on three free ports, prints "PUBLISHERS RECEIVERS PONG\n" on
  * standard output, and runs until a signal ends it.

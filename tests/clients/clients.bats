@@ -26,6 +26,9 @@ setup() {
 	export HOME=$BATS_TEST_TMPDIR XDG_CONFIG_HOME=$BATS_TEST_TMPDIR
 	unset "${!NATS_@}"
 	STARTED=()
+	# Of the broker; and what stands before the host in the client's URL.
+	OPTIONS=()
+	LOGIN=
 }
 
 teardown() {
@@ -65,8 +68,8 @@ client() {
 	js) program=(node "$BATS_TEST_DIRNAME/js/client.js") ;;
 	python) program=("$BUILD/python/bin/python" -B "$BATS_TEST_DIRNAME/python/client.py") ;;
 	esac
-	start_broker || return
-	program+=("nats://127.0.0.1:$PORT" "$2")
+	start_broker "${OPTIONS[@]}" || return
+	program+=("nats://${LOGIN}127.0.0.1:$PORT" "$2")
 	exec {output}< <(exec timeout "$CLIENT_LIMIT_S" "${program[@]}" 2>&1 3>&-)
 	pid=$!
 	remember "$pid"
@@ -86,9 +89,9 @@ client() {
 # The commands of the nats CLI: NATS is the beginning of each.
 start_cli() {
 	needs cli || return
-	start_broker || return
+	start_broker "${OPTIONS[@]}" || return
 	NATS=(timeout "$CLIENT_LIMIT_S" "$BUILD/bin/nats" --no-context)
-	NATS+=(--server "nats://127.0.0.1:$PORT")
+	NATS+=(--server "nats://${LOGIN}127.0.0.1:$PORT")
 }
 
 # until_end PID COMMAND...: the command again and again until that process has ended well. It is not
@@ -125,7 +128,7 @@ rate() {
 		jq -r '.dependencies | keys[] | select(endswith("/transport-node")) | "npm \(.)"' \
 			js/package.json
 	)
-	((count == 6))
+	((count == 7))
 }
 
 ### C: libnats
@@ -428,4 +431,81 @@ heard() {
 	grep -Eq 'stats: [0-9,]+ msgs/sec' "$DIR/bench"
 	kill "$server"
 	wait "$server" || true
+}
+
+### Users
+
+# users: of every kind, in the file that OPTIONS names; and the seed of the one with an nkey.
+users() {
+	NKEY=UDLVVGABQKYQVN6VJP7NHSLEA45A5YLS6PNKMIZFV4BBU2HXA5IRUVAL
+	cat >"$DIR/users.conf" <<END
+authorization {
+	users = [
+		{user: joe, password: sesame}
+		{user: jane, password: "$(perl -e 'print crypt("open", q{$2b$04$abcdefghijklmnopqrstuu})')"}
+		{nkey: $NKEY}
+	]
+}
+END
+	# Without a line end, which the JavaScript library does not take.
+	printf SUAJ2YNRTXX72WTAXKCEV5ES5QWMIRCJYVUXWMTJDFYDXLADDSXH6YALCA >"$DIR/seed"
+	OPTIONS=(-c "$DIR/users.conf")
+}
+
+# logs_in PART: by each kind of credentials, and not by others.
+logs_in() {
+	users
+	LOGIN=joe:sesame@ client "$1" login
+	next_broker
+	LOGIN=jane:open@ client "$1" login
+	next_broker
+	LOGIN=jane:sesame@ client "$1" refused
+	next_broker
+	client "$1" refused
+	next_broker
+	SEED=$DIR/seed NKEY=$NKEY client "$1" login
+	next_broker
+	OPTIONS=(--auth sesame)
+	LOGIN=sesame@ client "$1" login
+	next_broker
+	LOGIN=open@ client "$1" refused
+	next_broker
+}
+
+# What is checked of one that stays takes a CONNECT that is accepted.
+next_broker() {
+	PORT=
+	stop_broker
+}
+
+@test "C: users" {
+	logs_in c
+}
+
+@test "JavaScript: users" {
+	logs_in js
+}
+
+@test "Python: users" {
+	logs_in python
+}
+
+@test "Go: users" {
+	logs_in go
+}
+
+@test "nats: users" {
+	users
+	LOGIN=joe:sesame@ start_cli
+	"${NATS[@]}" pub hello me
+	NATS=(timeout "$CLIENT_LIMIT_S" "$BUILD/bin/nats" --no-context --server "nats://127.0.0.1:$PORT")
+	"${NATS[@]}" --nkey "$DIR/seed" pub hello me
+	"${NATS[@]}" --user jane --password open pub hello me
+	refute "${NATS[@]}" --user jane --password sesame pub hello me 2>"$DIR/refused"
+	grep -qi 'authorization violation' "$DIR/refused"
+	next_broker
+	OPTIONS=(--auth sesame)
+	LOGIN=sesame@ start_cli
+	"${NATS[@]}" pub hello me
+	next_broker
 }

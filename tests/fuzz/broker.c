@@ -8,6 +8,8 @@
  *   |A to |D   this client leaves, and another takes its place; it speaks next
  *   |0 to |9   so many bytes of filling: 4, 16, 64, ... 1048576
  *   |p to |t   this client has other permissions from now on, the last none
+ *   |#         likewise this one, and the next is asked who he is: nobody, or who has an 'a' in his
+ *              name, is in one account, who has a 'b' in another, all others have to go
  *   |@         a minute goes by
  *   |-         a piece ends here: more of it comes later
  *   |!         large messages are read straight to their place from now on, or no longer
@@ -34,12 +36,14 @@ struct peer {
 	struct buf said;  /* and not yet taken by the session */
 	struct buf heard; /* the start of an operation that has not all come */
 	bool over;
+	bool known; /* or nobody ever asked */
 };
 
 struct broker {
 	struct limits limits;
 	struct pool pool;
 	struct router router;
+	struct router other; /* of another account */
 	struct peer peers[PEERS];
 	uint64_t messages; /* heard by all, but those that say: no responders */
 	size_t filling;    /* bytes of it so far */
@@ -194,6 +198,30 @@ static void end_turn(struct broker *broker)
 
 /* What a client says. */
 
+static void decide(struct broker *broker, struct peer *peer)
+{
+	const struct claim *claim = peer->session.claim;
+	const char *name = claim && claim->user ? claim->user : "a";
+
+	require(peer->session.is_guarded && peer->session.is_locked, "it is asked for");
+	if (strchr(name, 'a'))
+		session_admit(&peer->session, NULL, &broker->router);
+	else if (strchr(name, 'b'))
+		session_admit(&peer->session, NULL, &broker->other);
+	else
+		session_refuse(&peer->session);
+	require(!peer->session.claim, "no secret stays");
+	peer->known |= !peer->session.is_locked;
+}
+
+static void deal_with_claims(struct broker *broker, struct peer *peer)
+{
+	if (peer->session.events & SESSION_CLAIMS)
+		decide(broker, peer);
+	require(peer->known || peer->session.subs.count == 0, "a stranger does nothing");
+	peer->over |= peer->session.fault != FAULT_NONE;
+}
+
 static void read_directly(struct broker *broker, struct peer *peer, struct slice *bytes)
 {
 	struct room room = session_room(&peer->session);
@@ -223,6 +251,7 @@ static void feed(struct broker *broker, struct peer *peer, struct slice bytes)
 		answer = session_feed(&peer->session, &input);
 		peer->over = answer == SESSION_OVER;
 		require(peer->over == (peer->session.fault != FAULT_NONE), "an end has a fault");
+		deal_with_claims(broker, peer);
 		peer->session.events = 0;
 		end_turn(broker);
 	}
@@ -260,6 +289,7 @@ static void enter(struct broker *broker, struct peer *peer)
 {
 	memset(peer, 0, sizeof(*peer));
 	session_init(&peer->session, &broker->router, &broker->limits);
+	peer->known = true;
 }
 
 static void change_permit(struct peer *peer, const struct lists *lists)
@@ -291,6 +321,11 @@ static struct peer *obey(struct broker *broker, struct peer *peer, char mark)
 		say_filling(broker, peer, (unsigned)(mark - '0'));
 	} else if (mark >= 'p' && mark <= 't') {
 		change_permit(peer, &permissions[mark - 'p']);
+	} else if (mark == '#') {
+		leave(peer);
+		enter(broker, peer);
+		session_guard(&peer->session);
+		peer->known = false;
 	} else if (mark == '@') {
 		broker->now_ms += 60000;
 	} else if (mark == '!') {
@@ -328,18 +363,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	pool_init(&broker.pool, MAX_PENDING);
 	router_init(&broker.router, &broker.pool, seeds);
-	broker.router.now_ms = &broker.now_ms;
+	router_init(&broker.other, &broker.pool, seeds);
+	broker.router.now_ms = broker.other.now_ms = &broker.now_ms;
 	for (size_t at = 0; at < PEERS; at++)
 		enter(&broker, &broker.peers[at]);
 	play(&broker, (struct slice){(const char *)data, size});
 	end_turn(&broker);
 	/* Clients may send what looks like a 503, so there may be fewer. */
-	require(broker.messages <= broker.router.out_messages, "no message comes from nowhere");
+	require(broker.messages <= broker.router.out_messages + broker.other.out_messages,
+		"no message comes from nowhere");
 	for (size_t at = 0; at < PEERS; at++)
 		leave(&broker.peers[at]);
 	require(broker.router.subscriptions == 0 && broker.router.queues.count == 0 &&
 			broker.router.trie.literals.count == 0 && !broker.router.trie.root,
 		"nothing is left of who has gone");
+	require(broker.other.subscriptions == 0, "nor in the other account");
+	router_fini(&broker.other);
 	router_fini(&broker.router);
 	pool_fini(&broker.pool);
 	return 0;

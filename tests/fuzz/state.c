@@ -57,6 +57,7 @@ static void begin(struct broker *broker)
 		broker->payloads[at].payload = pool_take_payload(&broker->pool, PAYLOAD_BYTES);
 		broker->payloads[at].length = PAYLOAD_BYTES;
 		memset(broker->payloads[at].payload->bytes, 'a' + (int)at, PAYLOAD_BYTES);
+		broker->payloads[at].payload->filled = PAYLOAD_BYTES;
 	}
 }
 

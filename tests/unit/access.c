@@ -849,6 +849,130 @@ static void a_configuration_may_change_while_a_password_is_checked(void)
 	end();
 }
 
+
+/*
+ * Clients as the first version that had users hands them over: what their tags mean never changes.
+ * Joe is in account A, Jane's stamp is of another password; the stranger has got a nonce, and has
+ * until 99999999 ms; one comes from a version without users, and one needed no credentials. All but
+ * the stranger subscribe to news.
+ */
+
+#define SALT 0x1122334455667788
+
+static const char joe_state[] =
+	"\001\001\000\000\000\007\002\001\000\000\000\004\003\020\000\000\000\177"
+	"\000\000\001\000\000\000\000\000\000\000\000\000\000\000\000\004\002\000"
+	"\000\000a\036\005\016\000\000\000127.0.0.1:4222\021\010\000\000\000user "
+	"joe\022\001\000\000\000A\023\002\000\000\0006n\017\032\000\000\000\001\001"
+	"\000\000\000 \011\017\000\000\000\001\004\000\000\000news\003\001\000\000"
+	"\0001";
+
+static const char wrong_jane_state[] =
+	"\001\001\000\000\000\010\002\001\000\000\000\004\003\020\000\000\000\177"
+	"\000\000\001\000\000\000\000\000\000\000\000\000\000\000\000\004\002\000"
+	"\000\000a\036\005\016\000\000\000127.0.0.1:4222\021\011\000\000\000user "
+	"jane\022\001\000\000\000B\023\002\000\000\0007n\017\032\000\000\000\001\001"
+	"\000\000\000 \011\017\000\000\000\001\004\000\000\000news\003\001\000\000"
+	"\0001";
+
+static const char stranger_state[] =
+	"\001\001\000\000\000\011\002\001\000\000\000\004\003\020\000\000\000\177"
+	"\000\000\001\000\000\000\000\000\000\000\000\000\000\000\000\004\002\000"
+	"\000\000a\036\005\016\000\000\000127.0.0.1:4222\007\001\000\000\000\004\024"
+	"\017\000\000\000PXoWU7zWAMt75FY\025\004\000\000\000\377\340\365\005\017\006"
+	"\000\000\000\001\001\000\000\000\007";
+
+static const char without_users_state[] =
+	"\001\001\000\000\000\012\002\001\000\000\000\004\003\020\000\000\000\177"
+	"\000\000\001\000\000\000\000\000\000\000\000\000\000\000\000\004\002\000"
+	"\000\000a\036\005\016\000\000\000127.0.0.1:4222\017\032\000\000\000\001\001"
+	"\000\000\000 \011\017\000\000\000\001\004\000\000\000news\003\001\000\000"
+	"\0001";
+
+static const char by_default_state[] =
+	"\001\001\000\000\000\013\002\001\000\000\000\004\003\020\000\000\000\177"
+	"\000\000\001\000\000\000\000\000\000\000\000\000\000\000\000\004\002\000"
+	"\000\000a\036\005\016\000\000\000127.0.0.1:4222\007\001\000\000\000\010\021"
+	"\010\000\000\000user joe\022\001\000\000\000A\023\002\000\000\0006n\017\032"
+	"\000\000\000\001\001\000\000\000 \011\017\000\000\000\001\004\000\000\000"
+	"news\003\001\000\000\0001";
+
+#define STATE(array) ((struct slice){(array), sizeof(array) - 1})
+
+/* What becomes of it under that configuration; NULL: it had to go. */
+static struct client *load_state(struct server *server, char letter, struct slice fields)
+{
+	struct state_source source = {0};
+	const char *why = "";
+	struct client *client;
+	int ends[2];
+
+	reload(server, letter);
+	server->handover.salt = SALT;
+	CHECK_NUMBER(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+	CHECK(client_load(server, ends[0], &source, fields, &why));
+	close(ends[1]);
+	client = container_of(server->clients.previous, struct client, link);
+	return client->state == CLIENT_OPEN ? client : NULL;
+}
+
+static void check_user(const struct client *client, const char *name, bool has_default)
+{
+	CHECK(client && client->session.user && !client->session.is_locked);
+	if (!client || !client->session.user)
+		return;
+	test_check_text(__FILE__, __LINE__, "the user", slice_of(client->session.user->name),
+			slice_of(name));
+	CHECK(client->session.router == accounts_find(client->server, "A"));
+	CHECK_NUMBER(client->session.subs.count, 1);
+	CHECK_NUMBER(client->session.has_default, has_default);
+}
+
+_Noreturn static void load_states(void)
+{
+	static const struct log_options log_options = {.target = LOG_TARGET_FILE,
+						       .file = "/dev/null"};
+	static char name[] = "minats";
+	static char *const argv[] = {name, NULL};
+	struct options options;
+	struct server server;
+	struct client *client;
+	char why[512] = "";
+	struct log *log = log_new(&log_options, why);
+
+	test_failures = 0;
+	CHECK_NUMBER(options_read(&options, 1, argv, why), 0);
+	if (!log || server_init(&server, &options, log, why))
+		_exit(2);
+	check_user(load_state(&server, 'u', STATE(joe_state)), "joe", false);
+	CHECK(!load_state(&server, 'j', STATE(joe_state)));
+	CHECK(!load_state(&server, 'm', STATE(joe_state)));
+	CHECK(!load_state(&server, 'u', STATE(wrong_jane_state)));
+	CHECK(!load_state(&server, 'u', STATE(without_users_state)));
+	check_user(load_state(&server, 'd', STATE(by_default_state)), "joe", true);
+	CHECK(!load_state(&server, 'u', STATE(by_default_state)));
+	client = load_state(&server, 'n', STATE(without_users_state));
+	CHECK(client && !client->session.user && client->session.subs.count == 1);
+	client = load_state(&server, 'u', STATE(stranger_state));
+	CHECK(client && client->session.is_locked && client->session.is_guarded);
+	CHECK(client && strcmp(client->access.nonce, "PXoWU7zWAMt75FY") == 0);
+	CHECK_NUMBER(client ? client->access.due_ms : 0, 99999999);
+	fflush(stdout);
+	_exit(test_failures > 0);
+}
+
+static void states_of_the_first_version_with_users_are_read(void)
+{
+	int status = -1;
+
+	fflush(stdout);
+	child = fork();
+	if (child == 0)
+		load_states();
+	CHECK_NUMBER(waitpid(child, &status, 0), child);
+	CHECK_NUMBER(status, 0);
+}
+
 int main(void)
 {
 	static const struct test_case cases[] = {
@@ -866,6 +990,7 @@ int main(void)
 		TEST_CASE(a_door_may_close_and_open),
 		TEST_CASE(who_had_no_credentials_depends_on_the_default),
 		TEST_CASE(the_time_limit_goes_along),
+		TEST_CASE(states_of_the_first_version_with_users_are_read),
 		TEST_CASE(a_configuration_may_change_while_a_password_is_checked),
 	};
 	int failed;

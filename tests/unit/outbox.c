@@ -160,7 +160,7 @@ static void unused_room_is_not_sent(void)
 static void fill_with_all_kinds(struct outbox *outbox)
 {
 	put(outbox, 7);
-	put(outbox, CHUNK_SMALL - sizeof(struct chunk) - 7);
+	put(outbox, CHUNK_SMALL - sizeof(struct chunk) - CHUNK_SLACK - 7);
 	put(outbox, 1);
 	pool_release_payload(outbox->pool, attach(outbox, 20, 3, 300));
 	pool_release_payload(outbox->pool, attach(outbox, 1, 0, 1));
@@ -425,7 +425,46 @@ static void a_warm_outbox_lives_on_spare_memory(void)
 	finish(&pool, &outbox);
 }
 
+/* One who does not read keeps no large payload alive for the little of it that is his. */
+static void one_who_falls_behind_gets_a_copy_of_his_own(void)
+{
+	struct payload *payload;
+	struct outbox outbox;
+	struct slice slices[8];
+	struct pool pool;
+
+	begin(&pool, &outbox, 1 << 20);
+	payload = pool_take_payload(&pool, 65536);
+	memset(payload->bytes, 'p', 3000);
+	CHECK(outbox_put(&outbox, SLICE("before ")));
+	CHECK(outbox_refer(&outbox, payload, 0, 1000));
+	CHECK(outbox_refer(&outbox, payload, 1000, 3000));
+	CHECK(outbox_put(&outbox, SLICE(" behind")));
+	CHECK_NUMBER(payload->refs, 2);
+	CHECK_NUMBER(outbox_peek(&outbox, slices, 8), 3);
+	outbox_take(&outbox, 7 + 500);
+	outbox_fall_behind(&outbox);
+	CHECK_NUMBER(payload->refs, 1);
+	CHECK(outbox.is_behind);
+	CHECK_NUMBER(outbox.pending_bytes, 2500 + 7);
+	memset(payload->bytes, '?', 3000);
+	CHECK_NUMBER(outbox_peek(&outbox, slices, 8), 2);
+	CHECK_NUMBER(slices[0].length, 2500);
+	CHECK(slices[0].bytes[0] == 'p' && slices[0].bytes[2499] == 'p');
+	CHECK_TEXT(slices[1], " behind");
+	outbox_take(&outbox, 2500 + 7);
+	CHECK(!outbox.is_behind);
+	/* A large part of it is worth keeping. */
+	CHECK(outbox_refer(&outbox, payload, 0, 60000));
+	outbox_fall_behind(&outbox);
+	CHECK_NUMBER(payload->refs, 2);
+	pool_release_payload(&pool, payload);
+	outbox_fini(&outbox);
+	pool_fini(&pool);
+}
+
 static const struct test_case cases[] = {
+	TEST_CASE(one_who_falls_behind_gets_a_copy_of_his_own),
 	TEST_CASE(a_new_outbox_is_empty),
 	TEST_CASE(what_goes_in_comes_out_in_order),
 	TEST_CASE(unused_room_is_not_sent),

@@ -20,10 +20,10 @@ static void a_chunk_has_the_room_asked_for(void)
 {
 	static const size_t rooms[] = {0,
 				       1,
-				       CHUNK_SMALL - sizeof(struct chunk),
-				       CHUNK_SMALL - sizeof(struct chunk) + 1,
-				       CHUNK_LARGE - sizeof(struct chunk),
-				       CHUNK_LARGE - sizeof(struct chunk) + 1,
+				       CHUNK_SMALL - sizeof(struct chunk) - CHUNK_SLACK,
+				       CHUNK_SMALL - sizeof(struct chunk) - CHUNK_SLACK + 1,
+				       CHUNK_LARGE - sizeof(struct chunk) - CHUNK_SLACK,
+				       CHUNK_LARGE - sizeof(struct chunk) - CHUNK_SLACK + 1,
 				       1 << 20};
 	struct pool pool;
 

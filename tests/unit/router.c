@@ -673,7 +673,96 @@ static void a_watcher_sees_each_delivery(void)
 	finish();
 }
 
+/* Ears that hear the same words: one copy, in which each has its place. */
+static void neighbours_with_the_same_sid_share_one_copy(void)
+{
+	struct sub *subs[3];
+	const struct payload *payload;
+
+	begin();
+	for (size_t at = 0; at < 3; at++)
+		subs[at] = subscribe(at, at < 2 ? "7" : "8", "foo", "", at ? TRIE_OK : TRIE_FIRST);
+	CHECK_NUMBER(publish("foo", "", "one"), 3);
+	CHECK_NUMBER(publish("foo", "re", "two"), 3);
+	payload = bench.ears[0].first->payload;
+	CHECK(payload && payload == bench.ears[1].first->payload);
+	CHECK(bench.ears[0].first == bench.ears[0].last);
+	CHECK_NUMBER(payload->refs, 3);
+	CHECK(!bench.ears[2].first->payload);
+	router_rest(&bench.router);
+	CHECK_NUMBER(payload->refs, 2);
+	CHECK_NUMBER(publish("foo", "", "three"), 3);
+	HEARS(0, "MSG foo 7 3\r\none\r\nMSG foo 7 re 3\r\ntwo\r\nMSG foo 7 5\r\nthree\r\n");
+	HEARS(1, "MSG foo 7 3\r\none\r\nMSG foo 7 re 3\r\ntwo\r\nMSG foo 7 5\r\nthree\r\n");
+	HEARS(2, "MSG foo 8 3\r\none\r\nMSG foo 8 re 3\r\ntwo\r\nMSG foo 8 5\r\nthree\r\n");
+	for (size_t at = 0; at < 3; at++)
+		unsubscribe(subs[at], at < 2 ? TRIE_OK : TRIE_LAST);
+	finish();
+}
+
+/* More messages than one payload holds, and more sids than there are casts. */
+static void many_ears_hear_all_of_many_messages(void)
+{
+	enum { MESSAGES = 300, SIDS = ROUTER_CASTS + 2 };
+	static char body[1000];
+	struct sub *subs[EARS];
+	struct buf expected = {0};
+
+	begin();
+	memset(body, 'x', sizeof(body) - 1);
+	for (size_t at = 0; at < EARS; at++) {
+		char sid[12];
+
+		snprintf(sid, sizeof(sid), "s%zu", at / 2 % SIDS);
+		subs[at] = subscribe(at, sid, "foo", "", at ? TRIE_OK : TRIE_FIRST);
+	}
+	for (int count = 0; count < MESSAGES; count++)
+		CHECK_NUMBER(publish("foo", "", body), EARS);
+	for (size_t at = 0; at < EARS; at++) {
+		expected.length = 0;
+		for (int count = 0; count < MESSAGES; count++)
+			buf_printf(&expected, "MSG foo s%zu 999\r\n%s\r\n", at / 2 % SIDS, body);
+		CHECK(slice_equal(hear(at), buf_slice(&expected)));
+	}
+	for (size_t at = 0; at < EARS; at++)
+		unsubscribe(subs[at], at + 1 < EARS ? TRIE_OK : TRIE_LAST);
+	buf_fini(&expected);
+	finish();
+}
+
+/* A memo that another subject took over, or that is stale, is not believed. */
+static void what_is_remembered_is_not_believed_when_it_changed(void)
+{
+	struct message message = {.subject = SLICE("foo.bar")};
+	struct sub *literal, *pattern, *group;
+
+	begin();
+	literal = subscribe(0, "1", "foo.bar", "", TRIE_FIRST);
+	for (int count = 0; count < 3; count++)
+		CHECK_NUMBER(publish("foo.bar", "", ""), 1);
+	message.memo = bench.router.recent;
+	CHECK(message.memo && memo_is_fresh(message.memo, &bench.router.trie));
+	pattern = subscribe(1, "1", "foo.*", "", TRIE_FIRST);
+	CHECK(!memo_is_fresh(message.memo, &bench.router.trie));
+	CHECK_NUMBER(publish_message(message, SLICE("")), 2);
+	group = subscribe(2, "1", "foo.bar", "q", TRIE_FIRST);
+	CHECK(!memo_is_fresh(message.memo, &bench.router.trie));
+	CHECK_NUMBER(publish_message(message, SLICE("")), 3);
+	CHECK_NUMBER(router_repeat(&bench.router, message.memo, SLICE("0\r\n\r\n"), NULL), 3);
+	CHECK_NUMBER(router_repeat(&bench.router, message.memo, SLICE("0\r\n\r\n"), &bench.ears[0]),
+		     2);
+	unsubscribe(literal, TRIE_LAST);
+	CHECK_NUMBER(publish_message(message, SLICE("")), 2);
+	unsubscribe(pattern, TRIE_LAST);
+	unsubscribe(group, TRIE_LAST);
+	CHECK_NUMBER(publish_message(message, SLICE("")), 0);
+	finish();
+}
+
 static const struct test_case cases[] = {
+	TEST_CASE(neighbours_with_the_same_sid_share_one_copy),
+	TEST_CASE(many_ears_hear_all_of_many_messages),
+	TEST_CASE(what_is_remembered_is_not_believed_when_it_changed),
 	TEST_CASE(nobody_hears_what_nobody_wants),
 	TEST_CASE(each_plain_subscription_gets_its_own_copy),
 	TEST_CASE(two_subscriptions_of_one_client_are_two_messages),

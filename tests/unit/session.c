@@ -131,6 +131,7 @@ static void load_peers(const struct payloads *payloads, struct tags_writer *stat
 		all[at].payload = pool_take_payload(&pool, bytes.length);
 		all[at].length = (uint32_t)bytes.length;
 		memcpy(all[at].payload->bytes, bytes.bytes, bytes.length);
+		all[at].payload->filled = (uint32_t)bytes.length;
 	}
 	for (size_t at = 0; at < PEERS; at++) {
 		CHECK(state_load(&peers[at].session, &source, buf_slice(&states[at].out)));

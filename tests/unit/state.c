@@ -78,6 +78,7 @@ static bool load(const struct saved *saved, struct slice fields)
 		all[at].payload = pool_take_payload(&pool, bytes.length);
 		all[at].length = (uint32_t)bytes.length;
 		memcpy(all[at].payload->bytes, bytes.bytes, bytes.length);
+		all[at].payload->filled = (uint32_t)bytes.length;
 	}
 	good = state_load(&session, &source, fields);
 	for (uint32_t at = 0; at < source.count; at++)
@@ -222,6 +223,7 @@ static void a_payload_is_saved_once(void)
 	begin();
 	payload = pool_take_payload(&pool, LARGE);
 	memset(payload->bytes, 'x', LARGE);
+	payload->filled = LARGE;
 	for (int count = 0; count < 3; count++) {
 		CHECK(outbox_put(&session.outbox, SLICE("head")));
 		outbox_attach(&session.outbox, payload, 100, LARGE);

@@ -496,10 +496,40 @@ static void on_reconnect(void)
 	natsConnection_Destroy(nc);
 }
 
+/* By what stands in the URL, or by NKEY, whose seed is in the file SEED. */
+static void on_login(void)
+{
+	const char *seed = getenv("SEED");
+	natsOptions *opts;
+	natsConnection *nc;
+	natsSubscription *sub;
+
+	OK(natsOptions_Create(&opts));
+	OK(natsOptions_SetURL(opts, url));
+	if (seed)
+		OK(natsOptions_SetNKeyFromSeed(opts, getenv("NKEY"), seed));
+	OK(natsConnection_Connect(&nc, opts));
+	sub = hear(nc, "hello");
+	OK(natsConnection_PublishString(nc, "hello", "it is me"));
+	next_is(sub, "hello", "it is me", 8);
+	natsSubscription_Destroy(sub);
+	natsConnection_Destroy(nc);
+	natsOptions_Destroy(opts);
+}
+
+static void on_refused(void)
+{
+	natsConnection *nc = NULL;
+
+	GIVES(NATS_CONNECTION_AUTH_FAILED, natsConnection_ConnectTo(&nc, url));
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
 } cases[] = {
+	{"login", on_login},
+	{"refused", on_refused},
 	{"connect", on_connect},
 	{"pubsub", on_pubsub},
 	{"wildcards", on_wildcards},

@@ -353,7 +353,29 @@ func onReconnect() {
 	nc.Close()
 }
 
+// By what stands in the URL, or by the nkey whose seed is in the file SEED.
+func onLogin() {
+	var options []nats.Option
+	if seed := os.Getenv("SEED"); seed != "" {
+		option, err := nats.NkeyOptionFromSeed(seed)
+		ok(err)
+		options = append(options, option)
+	}
+	nc := dial(options...)
+	sub := hear(nc, "hello")
+	ok(nc.Publish("hello", []byte("it is me")))
+	nextIs(sub, "hello", []byte("it is me"))
+	nc.Close()
+}
+
+func onRefused() {
+	_, err := nats.Connect(url, nats.Timeout(patience))
+	gives(nats.ErrAuthorization, err)
+}
+
 var cases = map[string]func(){
+	"login":        onLogin,
+	"refused":      onRefused,
 	"connect":      onConnect,
 	"pubsub":       onPubsub,
 	"wildcards":    onWildcards,

@@ -8,13 +8,26 @@
 "use strict";
 
 const assert = require("node:assert/strict");
-const { connect, errors, headers } = require("@nats-io/transport-node");
+const { readFileSync } = require("node:fs");
+const { connect, errors, headers, nkeyAuthenticator } = require("@nats-io/transport-node");
 
 const PATIENCE_MS = 20000; // for what must happen; long, for a busy machine
 const MAX_PAYLOAD = 1048576;
 const [url, name] = process.argv.slice(2);
 
-const dial = (options = {}) => connect({ servers: url, timeout: PATIENCE_MS, ...options });
+// The library does not look at what stands before the host.
+function credentials() {
+	const { username, password } = new URL(url);
+	if (!username) return {};
+	return password ? { user: username, pass: password } : { token: username };
+}
+
+const dial = (options = {}) => connect({
+	servers: new URL(url).host,
+	timeout: PATIENCE_MS,
+	...credentials(),
+	...options,
+});
 
 // A promise that must settle in time. The timer must not keep the process alive by itself.
 function soon(promise, what) {
@@ -241,6 +254,21 @@ const cases = {
 		assert.ok(listener.isClosed());
 		await noResponders(speaker, "flood");
 		await speaker.close();
+	},
+
+	// By what stands in the URL, or by the nkey whose seed is in the file SEED.
+	async login() {
+		const { SEED } = process.env;
+		const options = SEED ? { authenticator: nkeyAuthenticator(readFileSync(SEED)) } : {};
+		const nc = await dial(options);
+		const heard = await hear(nc, "hello");
+		nc.publish("hello", "it is me");
+		await nextIs(heard, "hello", bytes("it is me"));
+		await nc.close();
+	},
+
+	async refused() {
+		await assert.rejects(dial({ reconnect: false }), errors.AuthorizationError);
 	},
 
 	async reconnect() {

@@ -6,6 +6,7 @@ Exits 0 when the case holds; else a traceback says where it did not, and why. Th
 `reconnect` prints a line `restart` when it wants the broker restarted, and waits for it.
 """
 import asyncio
+import os
 import random
 import sys
 from urllib.parse import urlparse
@@ -271,7 +272,34 @@ async def reconnect(url):
     await nc.close()
 
 
+async def login(url):
+    """By what stands in the URL, or by the nkey whose seed is in the file SEED."""
+    options = {"nkeys_seed": os.environ["SEED"]} if "SEED" in os.environ else {}
+    nc = await dial(url, **options)
+    sub = await hear(nc, "hello")
+    await nc.publish("hello", b"it is me")
+    await next_is(sub, "hello", b"it is me")
+    await nc.close()
+
+
+async def refused(url):
+    errors = []
+
+    async def on_error(error):
+        errors.append(str(error))
+
+    try:
+        await dial(url, allow_reconnect=False, error_cb=on_error)
+    except Exception as error:
+        errors.append(str(error))
+    else:
+        raise AssertionError("it was let in")
+    assert any("authorization violation" in error.lower() for error in errors), errors
+
+
 CASES = (
+    login,
+    refused,
     connect,
     pubsub,
     wildcards,
