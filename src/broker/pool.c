@@ -60,8 +60,8 @@ static void free_spares(struct pool *pool, size_t unused)
 {
 	for (size_t class = PAYLOAD_CLASSES; class > 0; class--)
 		unused = free_payloads(pool, &pool->payloads[class - 1], unused);
-	unused = free_chunks(pool, &pool->large, unused);
-	free_chunks(pool, &pool->small, unused);
+	for (size_t class = CHUNK_SIZES; class > 0; class--)
+		unused = free_chunks(pool, &pool->chunks[class - 1], unused);
 }
 
 void pool_watch(struct pool *pool)
@@ -90,18 +90,30 @@ static struct chunk *new_chunk(size_t size)
 	return chunk;
 }
 
+static const size_t chunk_sizes[CHUNK_SIZES] = {CHUNK_SMALL, CHUNK_LARGE, CHUNK_HUGE};
+
+/* The first size of `need` bytes or more; CHUNK_SIZES: none that is kept. */
+static size_t chunk_class(size_t need)
+{
+	size_t class = 0;
+
+	while (class < CHUNK_SIZES && chunk_sizes[class] < need)
+		class++;
+	return class;
+}
+
 struct chunk *pool_take_chunk(struct pool *pool, size_t room, bool large)
 {
 	size_t need = room + CHUNK_EXTRA;
-	size_t size = !large && need <= CHUNK_SMALL ? CHUNK_SMALL : CHUNK_LARGE;
-	struct chunk **spare = size == CHUNK_SMALL ? &pool->small : &pool->large;
-	struct chunk *chunk = need <= size ? *spare : NULL;
+	size_t class = chunk_class(large && need < CHUNK_LARGE ? CHUNK_LARGE : need);
+	size_t size = class < CHUNK_SIZES ? chunk_sizes[class] : need;
+	struct chunk *chunk = class < CHUNK_SIZES ? pool->chunks[class] : NULL;
 
 	if (chunk) {
-		*spare = chunk->next;
+		pool->chunks[class] = chunk->next;
 		note_taken(pool, size);
 	} else {
-		chunk = new_chunk(need <= size ? size : need);
+		chunk = new_chunk(size);
 		if (!chunk)
 			return NULL;
 	}
@@ -114,15 +126,15 @@ struct chunk *pool_take_chunk(struct pool *pool, size_t room, bool large)
 void pool_return_chunk(struct pool *pool, struct chunk *chunk)
 {
 	size_t size = chunk->capacity + CHUNK_EXTRA;
-	struct chunk **spare = size == CHUNK_SMALL ? &pool->small : &pool->large;
+	size_t class = chunk_class(size);
 
-	if ((size != CHUNK_SMALL && size != CHUNK_LARGE) ||
+	if (class == CHUNK_SIZES || chunk_sizes[class] != size ||
 	    pool->spare_bytes + size > POOL_SPARE_BYTES) {
 		free(chunk);
 		return;
 	}
-	chunk->next = *spare;
-	*spare = chunk;
+	chunk->next = pool->chunks[class];
+	pool->chunks[class] = chunk;
 	pool->spare_bytes += size;
 }
 

@@ -16,8 +16,12 @@
 enum {
 	POOL_SPARE_BYTES = 8 << 20,
 	POOL_HOT_BYTES = 131072,
-	CHUNK_SMALL = 1024,  /* what a chunk takes of memory, its head included */
+	/* What a chunk takes of memory, its head included: an answer; a part of a burst; input that
+	   has to wait, as much as is read at once and more. */
+	CHUNK_SMALL = 1024,
 	CHUNK_LARGE = 16384,
+	CHUNK_HUGE = 5 << 16,
+	CHUNK_SIZES = 3,
 	CHUNK_SLACK = 32,    /* bytes behind a chunk's room that may be written to, and mean nothing */
 	PAYLOAD_CLASSES = 16, /* 4 KiB << class, and room for a line before it */
 };
@@ -52,8 +56,7 @@ struct chunk {
 struct pool {
 	struct list dirty; /* outboxes with something new to send */
 	struct list hot;   /* those among them that should not wait for the end of the turn */
-	struct chunk *small;
-	struct chunk *large;
+	struct chunk *chunks[CHUNK_SIZES];
 	struct payload *payloads[PAYLOAD_CLASSES];
 	size_t spare_bytes;
 	size_t limit_bytes; /* max_pending, for every outbox */

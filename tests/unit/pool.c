@@ -73,7 +73,7 @@ static void a_chunk_of_odd_size_is_not_kept(void)
 	struct pool pool;
 
 	pool_init(&pool, SIZE_MAX);
-	pool_return_chunk(&pool, pool_take_chunk(&pool, CHUNK_LARGE, true));
+	pool_return_chunk(&pool, pool_take_chunk(&pool, CHUNK_HUGE, true));
 	CHECK_NUMBER(pool.spare_bytes, 0);
 	pool_fini(&pool);
 }
@@ -188,8 +188,8 @@ static void trimming_gives_all_spares_back(void)
 	pool_watch(&pool);
 	pool_trim(&pool);
 	CHECK_NUMBER(pool.spare_bytes, 0);
-	CHECK(pool.small == NULL);
-	CHECK(pool.large == NULL);
+	for (size_t class = 0; class < CHUNK_SIZES; class++)
+		CHECK(pool.chunks[class] == NULL);
 	/* It goes on as before. */
 	pool_release_payload(&pool, kept);
 	CHECK(pool.spare_bytes > 0);
