@@ -448,6 +448,7 @@ enum fault access_permit(struct client *client)
 		return FAULT_MEMORY;
 	while (session_remove_forbidden(session))
 		client_log_complaint(client);
+	session_forget_about(session);
 	session->events &= (uint8_t)~SESSION_COMPLAINED;
 	return FAULT_NONE;
 }

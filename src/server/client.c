@@ -297,7 +297,7 @@ static void log_complaint(struct client *client)
 		client->quiet_until_ms = now_of(client) + QUIET_MS;
 		client_log_complaint(client);
 	}
-	client->session.about = (struct slice){NULL, 0};
+	session_forget_about(&client->session);
 }
 
 static void deal_with_events(struct client *client)

@@ -126,7 +126,7 @@ static const struct {
 /* A subject with a NUL in it is cut there. */
 static void print_subject(const struct client *client, char subject[SUBJECT_MAX])
 {
-	struct slice about = client->session.about;
+	struct slice about = session_about(&client->session);
 	int length = (int)(about.length < SUBJECT_MAX ? about.length : SUBJECT_MAX);
 
 	snprintf(subject, SUBJECT_MAX, "%.*s", length, about.bytes ? about.bytes : "");
@@ -134,13 +134,13 @@ static void print_subject(const struct client *client, char subject[SUBJECT_MAX]
 
 static int quote_about(const struct session *session, struct buf *quoted)
 {
-	int error = writer_quote(quoted, session->about);
+	struct slice queue = session_about_queue(session);
+	int error = writer_quote(quoted, session_about(session));
 
-	if (error < 0 || session->complaint != FAULT_SUBSCRIPTION_DENIED ||
-	    session->about_queue.length == 0)
+	if (error < 0 || queue.length == 0)
 		return error;
 	error = buf_append(quoted, SLICE(" using queue "));
-	return error < 0 ? error : writer_quote(quoted, session->about_queue);
+	return error < 0 ? error : writer_quote(quoted, queue);
 }
 
 void client_log_complaint(const struct client *client)
@@ -154,7 +154,7 @@ void client_log_complaint(const struct client *client)
 	struct buf quoted = {0};
 
 	print_subject(client, subject);
-	if (client->session.about.bytes && quote_about(&client->session, &quoted) == 0)
+	if (client->session.has_about && quote_about(&client->session, &quoted) == 0)
 		client_log(client, kinds[fault].level, &fields, "Client error: %.*s%s%.*s%s",
 			   (int)text.length, text.bytes,
 			   text.bytes[text.length - 1] == ' ' ? "" : " ", (int)quoted.length,
