@@ -226,8 +226,10 @@ int main(int argc, char *argv[])
 	int code;
 
 	options_hide_secrets(argc, argv);
-	code = settings_read(&settings, argc, argv, &why) ? complain(why.bytes ? why.bytes : "")
-							  : act(&settings);
+	if (settings_read(&settings, argc, argv, &why) == 0)
+		code = act(&settings);
+	else
+		code = complain(buf_append(&why, (struct slice){"", 1}) == 0 ? why.bytes : "");
 	buf_fini(&why);
 	settings_fini(&settings);
 	return code;

@@ -152,8 +152,9 @@ responses() {
 
 # sign NONCE: as the owner of NKEY, whose seed is the first of RFC 8032.
 sign() {
-	printf '302e020100300506032b6570042204209d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60' |
-		xxd -r -p >"$DIR/key"
+	local key=302e020100300506032b6570042204209d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60
+	# shellcheck disable=SC2059 # a format of bytes
+	printf "$(sed 's/../\\x&/g' <<<"$key")" >"$DIR/key"
 	printf %s "$1" >"$DIR/nonce"
 	openssl pkeyutl -sign -rawin -inkey "$DIR/key" -keyform DER -in "$DIR/nonce" | base64 -w0 | tr '+/' '-_' | tr -d =
 }

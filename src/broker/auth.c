@@ -414,9 +414,9 @@ static struct auth_decision decide_by_claim(const struct auth *auth, const struc
 
 	if (claim->nkey && auth->needs_signatures) {
 		user = auth_find_nkey(auth, slice_of(claim->nkey));
-		return user && claim->signature ? (struct auth_decision){.verdict = AUTH_ASK_SIGNATURE,
-									 .user = user}
-						: refused;
+		if (!user || !claim->signature)
+			return refused;
+		return (struct auth_decision){.verdict = AUTH_ASK_SIGNATURE, .user = user};
 	}
 	user = claim->user ? auth_find_user(auth, slice_of(claim->user)) : NULL;
 	if (user)

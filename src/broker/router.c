@@ -41,7 +41,6 @@ struct delivery {
 	struct form whole;
 	struct form stripped; /* for those who take no headers */
 	bool has_headers;
-	bool is_for_many;     /* the leaf in hand has several members */
 	uint64_t count;
 };
 
@@ -489,15 +488,15 @@ static bool fill_cast(struct router *router, struct cast *cast, const struct for
 	return true;
 }
 
-/* A cast for this sid, if several get the message under it; perhaps not yet filled. */
-static struct cast *find_cast(struct router *router, struct slice sid, const struct sub *next)
+/* The cast for a sid, perhaps not yet filled. NULL: the sid is too long for one. */
+static struct cast *find_cast(struct router *router, struct slice sid)
 {
 	struct cast *cast;
 
 	for (cast = router->casts; cast < router->casts + ROUTER_CASTS; cast++)
 		if (cast_is_for(cast, sid))
 			return cast;
-	if (!next || sid.length > sizeof(cast->sid) || !slice_equal(sub_sid(next), sid))
+	if (sid.length > sizeof(cast->sid))
 		return NULL;
 	cast = &router->casts[router->next_cast++ % ROUTER_CASTS];
 	if (cast->payload)
@@ -507,15 +506,15 @@ static struct cast *find_cast(struct router *router, struct slice sid, const str
 	return cast;
 }
 
-/* How the message in hand reaches one of many receivers. `next` is the one after it, or NULL. */
-static bool put_for_many(struct router *router, struct delivery *delivery, struct sub *sub,
-			 const struct sub *next, const struct form *form)
+/* How the message in hand reaches one of several with the same sid. */
+static bool put_cast(struct router *router, struct delivery *delivery, struct sub *sub,
+		     const struct form *form)
 {
 	struct outbox *outbox = sub->outbox;
 	struct cast *cast = NULL;
 
 	if (form == &delivery->whole && !outbox->is_behind)
-		cast = find_cast(router, sub_sid(sub), next);
+		cast = find_cast(router, sub_sid(sub));
 	if (!cast || (cast->message != router->in_messages &&
 		      !fill_cast(router, cast, form, sub_sid(sub))))
 		return put_copied(outbox, form, sub);
@@ -574,8 +573,9 @@ static bool is_let_through(struct router *router, const struct delivery *deliver
 			      queue ? queue_name(queue) : nothing, &router->work);
 }
 
+/* `has_twin`: a neighbour among the leaf's members has the same sid. */
 static INLINE bool deliver(struct router *router, struct delivery *delivery, struct sub *sub,
-			   const struct sub *next)
+			   bool has_twin)
 {
 	struct outbox *outbox = sub->outbox;
 	const struct form *form = &delivery->whole;
@@ -593,8 +593,8 @@ static INLINE bool deliver(struct router *router, struct delivery *delivery, str
 	}
 	if (is_worth_sharing(delivery->payload, form))
 		done = put_shared(outbox, delivery->payload, form, sub_sid(sub));
-	else if (delivery->is_for_many)
-		done = put_for_many(router, delivery, sub, next, form);
+	else if (has_twin)
+		done = put_cast(router, delivery, sub, form);
 	else
 		done = put_copied(outbox, form, sub);
 	if (!done)
@@ -611,12 +611,17 @@ static INLINE bool deliver(struct router *router, struct delivery *delivery, str
 static void deliver_to_all(struct router *router, struct delivery *delivery, struct leaf *leaf)
 {
 	struct sub **members = leaf_members(leaf);
-	uint32_t count = leaf_count(leaf);
+	uint32_t last = leaf_count(leaf) - 1;
+	bool is_twin = false; /* of the one before */
 
 	router->work++;
-	delivery->is_for_many = count > 1;
-	for (uint32_t at = 0; at < count; at++)
-		deliver(router, delivery, members[at], at + 1 < count ? members[at + 1] : NULL);
+	for (uint32_t at = 0; at < last; at++) {
+		bool has_twin = sub_has_sid_of(members[at], members[at + 1]);
+
+		deliver(router, delivery, members[at], has_twin || is_twin);
+		is_twin = has_twin;
+	}
+	deliver(router, delivery, members[last], is_twin);
 }
 
 /* Queue groups. */
@@ -648,7 +653,7 @@ static bool deliver_to_one(struct router *router, struct delivery *delivery,
 		uint32_t count = leaf_count(leaf);
 
 		for (; at < count && before + at < last; at++)
-			if (deliver(router, delivery, leaf_members(leaf)[at], NULL))
+			if (deliver(router, delivery, leaf_members(leaf)[at], false))
 				return true;
 		before += count;
 	}
@@ -657,7 +662,6 @@ static bool deliver_to_one(struct router *router, struct delivery *delivery,
 
 static void deliver_to_queues(struct router *router, struct delivery *delivery)
 {
-	delivery->is_for_many = false;
 	while (router->noted) {
 		struct queue *queue = router->noted;
 		uint32_t start = random_below(router, queue->members);
@@ -754,9 +758,8 @@ uint64_t router_repeat(struct router *router, const struct memo *memo, struct sl
 	delivery.whole.body = (struct slice){NULL, 0};
 	if (!match_is_one(&memo->match))
 		return deliver_to_leaves(router, &delivery, &memo->match);
-	delivery.is_for_many = false;
 	delivery.count = 0;
-	deliver(router, &delivery, memo->match.literal->one, NULL);
+	deliver(router, &delivery, memo->match.literal->one, false);
 	router->out_messages += delivery.count;
 	router->work += 1 + delivery.count;
 	return delivery.count;

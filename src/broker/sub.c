@@ -15,6 +15,7 @@ struct sub *sub_new(struct slab *slab, struct outbox *outbox, struct slice sid)
 	if (!sub)
 		return NULL;
 	*sub = (struct sub){.outbox = outbox, .sid_length = (uint32_t)sid.length};
+	memset(sub->sid, 0, SID_QUICK);
 	memcpy(sub->sid, sid.bytes, sid.length);
 	sub->sid[sid.length] = ' ';
 	return sub;

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/hash.h"
@@ -29,7 +30,7 @@ struct sub {
 	uint32_t index : 31;  /* where it stands among the leaf's members */
 	uint32_t guarded : 1; /* the outbox's guard is asked about each message */
 	uint32_t sid_length;
-	char sid[]; /* and a blank; SID_QUICK bytes can be read in any case */
+	char sid[]; /* and a blank; and zeros up to SID_QUICK bytes */
 };
 
 enum { SID_QUICK = 8 };
@@ -41,6 +42,15 @@ void sub_free(struct slab *slab, struct sub *sub);
 static inline struct slice sub_sid(const struct sub *sub)
 {
 	return (struct slice){sub->sid, sub->sid_length};
+}
+
+static inline bool sub_has_sid_of(const struct sub *sub, const struct sub *other)
+{
+	if (sub->sid_length != other->sid_length)
+		return false;
+	return memcmp(sub->sid, other->sid, SID_QUICK) == 0 &&
+	       (sub->sid_length < SID_QUICK ||
+		memcmp(sub->sid, other->sid, sub->sid_length) == 0);
 }
 
 /* For maps of subscriptions by sid. */

@@ -6,8 +6,8 @@
  * question and is a source in the loop: nobody ever waits for an answer. Where there is no bus, or
  * none that answers, no names are known, which is told once.
  *
- * Good for a log. By the time of the question a pid may belong to another process: who decides about
- * access by unit hands in a descriptor of the very process with unit_make_sure(). If that still
+ * Good for a log. By the time of the question a pid may belong to another process: who decides
+ * about access by unit hands in a descriptor of the very process with unit_make_sure(). If that still
  * lives when the answer comes, so did its pid all the time.
  */
 #pragma once

@@ -75,7 +75,8 @@ static bool has_signed(const struct client *client, const struct auth_user *user
 	const struct claim *claim = client->session.claim;
 	uint8_t signature[NKEY_SIGNATURE_BYTES];
 
-	return *client->access.nonce && nkey_read_signature(slice_of(claim->signature), signature) &&
+	return *client->access.nonce &&
+	       nkey_read_signature(slice_of(claim->signature), signature) &&
 	       crypto_verify(&client->server->access.crypto, user->key, signature,
 			     slice_of(client->access.nonce));
 }
@@ -92,9 +93,10 @@ static void wait_for_hash(struct client *client)
 		session_refuse(&client->session);
 		return;
 	}
-	client->access.is_waiting = true;
-	if (!access->hasher.is_busy &&
-	    loop_set_timer(&server->loop, &access->timer, server->loop.now_ms) < 0) {
+	client->access.is_waiting = access->hasher.is_busy ||
+				    loop_set_timer(&server->loop, &access->timer,
+						   server->loop.now_ms) == 0;
+	if (!client->access.is_waiting) {
 		turnstile_leave(&client->access.ticket);
 		session_refuse(&client->session);
 	}
@@ -218,7 +220,8 @@ static bool begin_check(struct client *client, const struct auth_decision *decis
 
 	access->checked_secret = strdup(decision->secret);
 	if (access->checked_secret &&
-	    hasher_begin(&access->hasher, &access->crypto, decision->given, decision->secret) == 0) {
+	    hasher_begin(&access->hasher, &access->crypto, decision->given,
+			 access->checked_secret) == 0) {
 		access->checked = client;
 		return true;
 	}

@@ -85,8 +85,8 @@ void access_part(struct client *client, enum fault fault);
 struct access_binding access_binding_of(const struct client *client);
 
 /*
- * Has it said something that proves who it is, and that is not yet dealt with? Then it is not handed
- * over: no secret leaves this process.
+ * Has it said something that proves who it is, and that is not yet dealt with? Then it is not
+ * handed over: no secret leaves this process.
  */
 bool access_holds_secret(const struct client *client);
 

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/secret.h"
+
 int config_init(struct config *config)
 {
 	*config = (struct config){
@@ -31,7 +33,7 @@ static void wipe(const json_t *value)
 	} text = {json_string_value(value)};
 
 	if (text.read)
-		explicit_bzero(text.write, json_string_length(value));
+		secret_erase(text.write, json_string_length(value));
 }
 
 /* By the marks, which know each place once, while variables may have one value in many places. */

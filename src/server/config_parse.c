@@ -10,6 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/secret.h"
+
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 /* A map that is being filled: what stands in it already, a variable may refer to. */
@@ -177,7 +179,7 @@ static int skip_divider(struct reading *reading, const char *dividers, char end,
 static void wipe(struct buf *text)
 {
 	if (text->bytes)
-		explicit_bzero(text->bytes, text->capacity);
+		secret_erase(text->bytes, text->capacity);
 	buf_fini(text);
 }
 

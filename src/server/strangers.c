@@ -57,7 +57,8 @@ static void discard(struct strangers *strangers, struct strangers_place *place)
 void strangers_fini(struct strangers *strangers)
 {
 	while (!list_is_empty(&strangers->places))
-		discard(strangers, container_of(strangers->places.next, struct strangers_place, link));
+		discard(strangers, container_of(strangers->places.next, struct strangers_place,
+						link));
 }
 
 /* Those where nobody is, and nobody was too fast lately. */

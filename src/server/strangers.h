@@ -2,8 +2,9 @@
 /*
  * How many come from one place, how fast, and how many of them have not yet said who they are.
  *
- * Connections above a limit of their place are refused. Strangers, of whom nobody knows yet who they
- * are, are not: the one who has been a stranger longest has to go instead, first of the same place.
+ * Connections above a limit of their place are refused. Strangers, of whom nobody knows yet who
+ * they are, are not: the one who has been a stranger longest has to go instead, first of the same
+ * place.
  * Whoever means it knows his password when he comes, and is none for long.
  */
 #pragma once

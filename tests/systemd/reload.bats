@@ -71,6 +71,26 @@ refuse() {
 	[[ $ANSWER == *'"server_name":"attic"'* ]] || fail "heard «$ANSWER»"
 }
 
+@test "a secret comes by systemd, over a reload and a restart" {
+	local order
+	echo open-sesame | machine_write /etc/minats/key
+	machine chmod 600 /etc/minats/key
+	# shellcheck disable=SC2016 # the file's variable
+	echo 'authorization: { token: $KEY }' | machine_write $CONFIG
+	printf '[Service]\nLoadCredential=KEY:/etc/minats/key\n' |
+		machine_write /etc/systemd/system/minats.service.d/test.conf
+	machine systemctl daemon-reload
+	for order in restart reload restart; do
+		machine systemctl $order minats.service
+		machine_talk 'CONNECT {"verbose":false,"auth_token":"open-sesame"}' PING
+		[[ $ANSWER == *PONG ]] || fail "after $order: «$ANSWER»"
+		machine_talk 'CONNECT {"verbose":false,"auth_token":"open"}' PING
+		[[ $ANSWER == *'Authorization Violation'* ]] || fail "after $order: «$ANSWER»"
+	done
+	machine rm -r /etc/minats/key /etc/systemd/system/minats.service.d
+	machine systemctl daemon-reload
+}
+
 @test "a refused reload fails, its reason is in the status and in the journal" {
 	local before
 	before=$(show MainPID)
