@@ -40,14 +40,14 @@ static void watch(struct client *client, unsigned want)
 /* Sets the timer to the next moment at which something is due. */
 static void arm(struct client *client)
 {
-	uint64_t due;
+	uint64_t due, auth_due_ms = access_due_ms(client);
 
 	/* What came before may have dropped it. */
 	if (client->state == CLIENT_DEAD)
 		return;
 	due = client->state == CLIENT_OPEN ? client->ping_due_ms : UINT64_MAX;
-	if (client->access.due_ms && client->access.due_ms < due)
-		due = client->access.due_ms;
+	if (auth_due_ms && auth_due_ms < due)
+		due = auth_due_ms;
 	if (client->deadline_ms && client->deadline_ms < due)
 		due = client->deadline_ms;
 	if (client->stalled_until_ms && client->stalled_until_ms < due)
@@ -280,7 +280,7 @@ static void on_timer(struct timer *timer)
 			client->drained_before == (uint32_t)client->server->drained_bytes;
 		client_resume(client);
 	}
-	if (client->state == CLIENT_OPEN && client->access.due_ms && client->access.due_ms <= now)
+	if (client->state == CLIENT_OPEN && access_due_ms(client) && access_due_ms(client) <= now)
 		client_refuse(client, FAULT_AUTHENTICATION_TIMEOUT);
 	if (client->state == CLIENT_OPEN && client->ping_due_ms <= now)
 		keep_alive(client);
@@ -380,7 +380,7 @@ static void go_on_later(struct client *client)
 static void wait_for_answer(struct client *client, struct slice rest)
 {
 	keep_rest(client, rest);
-	if (rest.length >= LOCKED_READ_BYTES || client->access.has_left)
+	if (rest.length >= LOCKED_READ_BYTES || client->has_left)
 		watch(client, client->source.want & POLLER_WRITE);
 	arm(client);
 }
@@ -416,7 +416,7 @@ static void feed(struct client *client, struct slice input)
 			return;
 		if (claims && client->session.fault)
 			answer = SESSION_OVER;
-		if (client->access.is_waiting) {
+		if (client->is_waiting) {
 			wait_for_answer(client, input);
 			return;
 		}
@@ -478,7 +478,7 @@ static void read_while_waiting(struct client *client)
 		client_drop(client, FAULT_READ);
 		return;
 	}
-	client->access.has_left = got == 0;
+	client->has_left = got == 0;
 	wait_for_answer(client, (struct slice){server->input, (size_t)(before + (got > 0 ? got : 0))});
 }
 
@@ -538,7 +538,7 @@ static void on_ready(struct source *source, unsigned ready)
 		client_flush(client);
 	if (!(ready & source->want & POLLER_READ))
 		return;
-	if (client->state == CLIENT_OPEN && client->access.is_waiting)
+	if (client->state == CLIENT_OPEN && client->is_waiting)
 		read_while_waiting(client);
 	else if (client->state == CLIENT_OPEN)
 		read_input(client);
@@ -567,7 +567,6 @@ struct client *client_make(struct server *server, const struct listener *listene
 	session_init(&client->session, &server->router, &server->limits);
 	list_init(&client->link);
 	list_init(&client->stalled_link);
-	access_client_init(&client->access);
 	stranger_init(&client->stranger);
 	return client;
 }
@@ -648,7 +647,10 @@ struct client *client_new(struct server *server, const struct listener *listener
 	client->last_in_ms = server->loop.now_ms;
 	client->ping_due_ms =
 		server->loop.now_ms + (uint64_t)server->options->ping_interval_ms;
-	access_greet(client);
+	if (access_greet(client) < 0) {
+		client_free(client);
+		return NULL;
+	}
 	enter(client);
 	client_log(client, LOG_LEVEL_DEBUG, LOG_EVENT(EVENT_CLIENT_CREATED),
 		   "Client connection created");
@@ -665,6 +667,7 @@ void client_free(struct client *client)
 	if (client->rest)
 		pool_return_chunk(&client->server->pool, client->rest);
 	session_fini(&client->session);
+	free(client->access);
 	unit_free(client->unit);
 	stream_close(&client->stream);
 	free(client);

@@ -219,7 +219,7 @@ int server_info(const struct client *client, bool connect_info, struct buf *out)
 		.connect_info = connect_info,
 		.account = user ? user->account : NULL,
 		.auth_required = access_is_required(client),
-		.nonce = slice_of(connect_info ? "" : client->access.nonce),
+		.nonce = slice_of(connect_info ? "" : access_nonce(client)),
 	};
 
 	peer_ip(&client->peer, ip);

@@ -959,8 +959,8 @@ _Noreturn static void load_states(void)
 	CHECK(client && !client->session.user && client->session.subs.count == 1);
 	client = load_state(&server, 'u', STATE(stranger_state));
 	CHECK(client && client->session.is_locked && client->session.is_guarded);
-	CHECK(client && strcmp(client->access.nonce, "PXoWU7zWAMt75FY") == 0);
-	CHECK_NUMBER(client ? client->access.due_ms : 0, 99999999);
+	CHECK(client && strcmp(access_nonce(client), "PXoWU7zWAMt75FY") == 0);
+	CHECK_NUMBER(client ? access_due_ms(client) : 0, 99999999);
 	fflush(stdout);
 	_exit(test_failures > 0);
 }
