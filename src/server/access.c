@@ -64,17 +64,21 @@ static struct access_client *take(struct client *client)
 	*asked = (struct access_client){.client = client};
 	ticket_init(&asked->ticket);
 	list_init(&asked->asking_link);
+	stranger_init(&asked->stranger);
 	client->access = asked;
 	return asked;
 }
 
 static void drop(struct client *client)
 {
-	if (client->access) {
-		turnstile_leave(&client->access->ticket);
-		list_remove(&client->access->asking_link);
-	}
-	free(client->access);
+	struct access_client *asked = client->access;
+
+	if (!asked)
+		return;
+	turnstile_leave(&asked->ticket);
+	list_remove(&asked->asking_link);
+	strangers_know(&client->server->strangers, &asked->stranger);
+	free(asked);
 	client->access = NULL;
 }
 
@@ -97,10 +101,11 @@ const char *access_nonce(const struct client *client)
 /* Nobody asks any more. */
 static void settle(struct client *client)
 {
-	strangers_know(&client->server->strangers, &client->stranger);
 	stop_clock(client);
 	if (!*access_nonce(client))
 		drop(client);
+	else
+		strangers_know(&client->server->strangers, &client->access->stranger);
 }
 
 /* Answering. */

@@ -17,6 +17,7 @@
 #include "os/hasher.h"
 #include "proto/fault.h"
 #include "proto/nkey.h"
+#include "server/strangers.h"
 #include "server/turnstile.h"
 
 struct client;
@@ -41,6 +42,7 @@ struct access_client {
 	struct client *client;
 	struct ticket ticket;
 	struct list asking_link; /* access.asking */
+	struct stranger stranger;
 	uint64_t due_ms; /* by then it has said who it is; 0: it has */
 	char nonce[NKEY_NONCE + 1]; /* empty: it got none; else another CONNECT may sign it again */
 };

@@ -72,7 +72,7 @@ static void leave_open(struct client *client, enum fault fault, enum client_stat
 	client->session.outbox.closed = true;
 	session_end_subs(&client->session);
 	access_forget(client);
-	strangers_leave(&server->strangers, &client->stranger);
+	strangers_leave(client->place);
 	list_remove(&client->stalled_link);
 	client->stalled_until_ms = 0;
 	server->connections--;
@@ -567,7 +567,6 @@ struct client *client_make(struct server *server, const struct listener *listene
 	session_init(&client->session, &server->router, &server->limits);
 	list_init(&client->link);
 	list_init(&client->stalled_link);
-	stranger_init(&client->stranger);
 	return client;
 }
 
@@ -600,7 +599,10 @@ static void enter(struct client *client)
 	}
 	server->connections++;
 	place = place_of(&client->peer);
-	strangers_enter(&server->strangers, &client->stranger, &place, !client->session.is_locked);
+	client->place = strangers_enter(&server->strangers, &place);
+	/* Without memory it is locked, but about to go. */
+	if (client->session.is_locked && client->access)
+		strangers_add(&server->strangers, &client->access->stranger, client->place);
 }
 
 void client_listen(struct client *client)

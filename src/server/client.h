@@ -14,7 +14,6 @@
 #include "os/loop.h"
 #include "os/stream.h"
 #include "server/access.h"
-#include "server/strangers.h"
 
 struct server;
 struct listener;
@@ -37,6 +36,7 @@ struct client {
 	struct server *server;
 	const struct listener *listener;
 	struct access_client *access; /* NULL: nobody asks who it is */
+	struct strangers_place *place; /* where it counts; NULL: nowhere */
 	struct unit *unit;        /* of a peer on a Unix socket; may be NULL */
 	struct chunk *rest;       /* input that is not whole yet; NULL: none */
 	uint64_t cid;
@@ -49,7 +49,6 @@ struct client {
 	uint64_t quiet_until_ms;   /* a complaint was logged not long ago */
 	uint64_t stalled_until_ms; /* not read from until then; 0: not stalled */
 	struct peer peer;
-	struct stranger stranger;
 	uint32_t drained_before;  /* server.drained_bytes when it was stalled, its low half */
 	uint32_t pings_out;       /* unanswered */
 	uint8_t state;
