@@ -66,6 +66,7 @@ struct router {
 	uint32_t next_cast;
 	struct buf head;        /* the beginning of a line, where no memo has it */
 	struct buf scratch[2];  /* tails that had to be written anew */
+	struct slice about[2];  /* the subject and queue of a session's complaint, see there */
 	struct trace *trace;    /* NULL: nobody watches */
 	const uint64_t *now_ms; /* the loop's clock; NULL: time stands still */
 	struct queue *noted;    /* the groups that the message in hand concerns */

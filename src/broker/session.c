@@ -74,6 +74,28 @@ static enum step end(struct session *session, enum fault fault)
 
 /* Complaints. */
 
+static void set_about(struct session *session, struct slice subject, struct slice queue)
+{
+	session->has_about = true;
+	session->router->about[0] = subject;
+	session->router->about[1] = queue;
+}
+
+void session_forget_about(struct session *session)
+{
+	session->has_about = false;
+}
+
+struct slice session_about(const struct session *session)
+{
+	return session->has_about ? session->router->about[0] : (struct slice){NULL, 0};
+}
+
+struct slice session_about_queue(const struct session *session)
+{
+	return session->has_about ? session->router->about[1] : (struct slice){NULL, 0};
+}
+
 /* Puts -ERR 'text' and, where it names a subject, that in quotes and what stands behind it. */
 static void put_error(struct session *session, enum fault fault, struct slice subject,
 		      struct slice detail)
@@ -106,7 +128,7 @@ void session_complain(struct session *session, enum fault fault)
 
 	/* A second one about the same operation leaves the subject to the first. */
 	if (!(session->events & SESSION_COMPLAINED))
-		session->about = nothing;
+		session_forget_about(session);
 	if (fault_text(fault).length > 0)
 		put_error(session, fault, nothing, nothing);
 	else
@@ -124,7 +146,7 @@ static enum step complain_about(struct session *session, enum fault fault, struc
 {
 	enum step step = complain(session, fault);
 
-	session->about = subject;
+	set_about(session, subject, SLICE(""));
 	return step;
 }
 
@@ -133,7 +155,7 @@ static enum step deny(struct session *session, enum fault fault, struct slice su
 {
 	const char *detail = fault_detail(fault);
 
-	session->about = subject;
+	set_about(session, subject, SLICE(""));
 	put_error(session, fault, subject, slice_of(detail ? detail : ""));
 	return STEP_NEXT;
 }
@@ -154,8 +176,7 @@ static enum step deny_sub(struct session *session, struct slice subject, struct 
 	struct buf detail = {0};
 	int error = 0;
 
-	session->about = subject;
-	session->about_queue = queue;
+	set_about(session, subject, queue);
 	if (queue.length > 0)
 		error = put_quoted(&detail, SLICE(" using queue "), queue, SLICE(""));
 	if (error == 0 && sid.length > 0)
@@ -623,6 +644,7 @@ void session_enter(struct session *session, struct router *router)
 		return;
 	session_end_subs(session);
 	drop_guard(session);
+	session_forget_about(session);
 	session->recent = NULL;
 	session->router = router;
 }

@@ -9,7 +9,7 @@
  * connected, pinged, denied, is_locked, has_default and the user's id; parser; inbound; the bytes of
  * the outbox; the subscriptions; and the replies it was asked for. All else is found again (router,
  * limits, permit, memos, places in the trie) or lives for a turn only (events, fault, complaint,
- * about).
+ * has_about).
  */
 #pragma once
 
@@ -44,7 +44,7 @@ enum {
 	SESSION_FIRST_PING = 2, /* answered, after CONNECT, to one who understands a second INFO */
 	SESSION_HEARD = 4,     /* there was an operation that counts as activity (7.1) */
 	SESSION_PONG = 8,
-	SESSION_COMPLAINED = 16, /* there was an -ERR that left it open: `complaint`, `about` */
+	SESSION_COMPLAINED = 16, /* there was an -ERR that left it open: `complaint` */
 	SESSION_CLAIMS = 32, /* it is to be told who this is: session_admit(), session_refuse() */
 };
 
@@ -55,9 +55,6 @@ struct session {
 	struct connect connect;
 	struct memo *recent; /* the router's, of the last subject that was published to; NULL: none */
 	struct map subs; /* by sid */
-	struct slice about; /* the subject that `complaint` or `fault` is about, in the bytes
-			       that were fed: the owner looks at once. NULL: none */
-	struct slice about_queue; /* of a subscription that was denied; likewise */
 	struct payload *inbound; /* a large message still arriving: its line, then its body */
 	uint32_t inbound_line;   /* length of the line; CRLF follows */
 	uint32_t inbound_filled;
@@ -67,6 +64,7 @@ struct session {
 	uint8_t events;
 	uint8_t fault;  /* enum fault: why it is over */
 	uint8_t complaint; /* enum fault: the last that left it open */
+	bool has_about; /* `complaint` or `fault` is about a subject: session_about() */
 	bool connected; /* CONNECT was accepted */
 	bool pinged;    /* PING came after CONNECT */
 	bool denied;    /* the message in hand is not to be published */
@@ -124,9 +122,21 @@ int session_set_permit(struct session *session, struct permit *permit);
 
 /*
  * Removes a subscription that the permit forbids, and complains to the client. `complaint` and
- * `about` tell of it until the next call. False: there is none left.
+ * session_about() tell of it until the next call. False: there is none left.
  */
 bool session_remove_forbidden(struct session *session);
+
+/*
+ * The subject that `complaint` or `fault` is about; no bytes: none. It stands in the bytes that
+ * were fed, and the next complaint of any session takes its place: the owner looks at once.
+ */
+struct slice session_about(const struct session *session);
+
+/* Of a subscription that was denied; likewise. */
+struct slice session_about_queue(const struct session *session);
+
+/* The owner has looked. */
+void session_forget_about(struct session *session);
 
 /* Takes whole operations off the front of `input`. */
 enum session_answer session_feed(struct session *session, struct slice *input);

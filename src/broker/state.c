@@ -160,14 +160,15 @@ void state_forget_numbers(struct session *session)
 int state_save(const struct session *session, struct state_payloads *payloads,
 	       struct tags_writer *writer)
 {
+	const struct connect *connect = &session->connect;
 	uint32_t at = 0;
 	const struct sub *sub;
 
 	tags_put_number(writer, SESSION_FLAGS, flags_of(session));
-	tags_put_number(writer, SESSION_PROTOCOL, session->connect.protocol);
-	save_text(writer, SESSION_NAME, session->connect.name);
-	save_text(writer, SESSION_LANG, session->connect.lang);
-	save_text(writer, SESSION_VERSION, session->connect.version);
+	tags_put_number(writer, SESSION_PROTOCOL, connect->protocol);
+	save_text(writer, SESSION_NAME, connect_text(connect, CONNECT_NAME));
+	save_text(writer, SESSION_LANG, connect_text(connect, CONNECT_LANG));
+	save_text(writer, SESSION_VERSION, connect_text(connect, CONNECT_VERSION));
 	/* One that is over reads nothing more. */
 	if (!session->fault) {
 		tags_put_number(writer, SESSION_PARSER_STATE, session->parser.state);
@@ -183,10 +184,10 @@ int state_save(const struct session *session, struct state_payloads *payloads,
 
 /* Loading. What is read is not trusted. */
 
-static char *load_text(struct slice value)
+static bool load_text(struct connect *connect, enum connect_text which, struct slice value)
 {
-	return memchr(value.bytes, '\0', value.length) ? NULL
-						       : strndup(value.bytes, value.length);
+	return !memchr(value.bytes, '\0', value.length) &&
+	       connect_set_text(connect, which, value) == 0;
 }
 
 static void load_flags(struct session *session, uint64_t flags)
@@ -315,7 +316,6 @@ static bool load_field(struct session *session, const struct state_source *sourc
 		       const struct tags_field *field)
 {
 	struct connect *connect = &session->connect;
-	char **text;
 
 	switch (field->tag) {
 	case SESSION_FLAGS:
@@ -325,14 +325,11 @@ static bool load_field(struct session *session, const struct state_source *sourc
 		connect->protocol = small(field->value);
 		return true;
 	case SESSION_NAME:
+		return load_text(connect, CONNECT_NAME, field->value);
 	case SESSION_LANG:
+		return load_text(connect, CONNECT_LANG, field->value);
 	case SESSION_VERSION:
-		text = field->tag == SESSION_NAME   ? &connect->name
-		       : field->tag == SESSION_LANG ? &connect->lang
-						    : &connect->version;
-		free(*text);
-		*text = load_text(field->value);
-		return *text;
+		return load_text(connect, CONNECT_VERSION, field->value);
 	case SESSION_PARSER_STATE:
 		session->parser.state = small(field->value);
 		return true;

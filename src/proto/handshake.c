@@ -14,10 +14,52 @@
 
 void handshake_fini(struct connect *connect)
 {
-	free(connect->name);
-	free(connect->lang);
-	free(connect->version);
+	free(connect->texts);
 	*connect = (struct connect){0};
+}
+
+/* Each of them, perhaps empty. */
+static void split_texts(const struct connect *connect, struct slice texts[CONNECT_TEXTS])
+{
+	const char *from = connect->texts ? connect->texts : "\0\0";
+
+	for (size_t at = 0; at < CONNECT_TEXTS; at++) {
+		texts[at] = slice_of(from);
+		from += texts[at].length + 1;
+	}
+}
+
+const char *connect_text(const struct connect *connect, enum connect_text which)
+{
+	struct slice texts[CONNECT_TEXTS];
+
+	split_texts(connect, texts);
+	return texts[which].length > 0 ? texts[which].bytes : NULL;
+}
+
+int connect_set_text(struct connect *connect, enum connect_text which, struct slice text)
+{
+	struct slice texts[CONNECT_TEXTS];
+	size_t length = 0;
+	char *copy, *to;
+
+	split_texts(connect, texts);
+	texts[which] = text;
+	for (size_t at = 0; at < CONNECT_TEXTS; at++)
+		length += texts[at].length;
+	copy = length > 0 ? malloc(length + CONNECT_TEXTS) : NULL;
+	if (length > 0 && !copy)
+		return -ENOMEM;
+	to = copy;
+	for (size_t at = 0; copy && at < CONNECT_TEXTS; at++) {
+		if (texts[at].length > 0)
+			memcpy(to, texts[at].bytes, texts[at].length);
+		to += texts[at].length;
+		*to++ = '\0';
+	}
+	free(connect->texts);
+	connect->texts = copy;
+	return 0;
 }
 
 static void forget(char *secret)
@@ -208,7 +250,7 @@ bool handshake_is_object(struct slice json)
 
 enum kind {
 	KIND_FLAG,     /* bool at `offset` */
-	KIND_TEXT,     /* char * at `offset` */
+	KIND_TEXT,     /* of which `offset` is the enum connect_text */
 	KIND_PROTOCOL,
 	KIND_ACCOUNT,  /* a text that must be empty, or a flag that must be false */
 	KIND_NO_FLAG,
@@ -230,9 +272,9 @@ static const struct field {
 	{"no_responders", KIND_FLAG, offsetof(struct connect, no_responders)},
 	{"tls_required", KIND_UNUSED_FLAG, 0},
 	{"protocol", KIND_PROTOCOL, 0},
-	{"name", KIND_TEXT, offsetof(struct connect, name)},
-	{"lang", KIND_TEXT, offsetof(struct connect, lang)},
-	{"version", KIND_TEXT, offsetof(struct connect, version)},
+	{"name", KIND_TEXT, CONNECT_NAME},
+	{"lang", KIND_TEXT, CONNECT_LANG},
+	{"version", KIND_TEXT, CONNECT_VERSION},
 	{"account", KIND_ACCOUNT, 0},
 	{"new_account", KIND_NO_FLAG, 0},
 	{"user", KIND_SECRET, offsetof(struct claim, user)},
@@ -257,7 +299,7 @@ static const struct field *find_field(const char *key)
 	return NULL;
 }
 
-static enum fault read_text(char **text, const json_t *value)
+static enum fault copy_secret(char **text, const json_t *value)
 {
 	const char *from = json_string_value(value);
 	char *copy = NULL;
@@ -292,7 +334,7 @@ static enum fault read_secret(struct claim *claim, const struct field *field, co
 	enum fault fault = FAULT_NONE;
 
 	if (claim && field->kind == KIND_SECRET)
-		fault = read_text((char **)(void *)((char *)claim + field->offset), value);
+		fault = copy_secret((char **)(void *)((char *)claim + field->offset), value);
 	secret_erase((char *)(uintptr_t)json_string_value(value), json_string_length(value));
 	return fault;
 }
@@ -309,7 +351,10 @@ static enum fault read_field(struct connect *connect, const struct field *field,
 		*(bool *)to = json_is_true(value);
 		break;
 	case KIND_TEXT:
-		return read_text(to, value);
+		return connect_set_text(connect, (enum connect_text)field->offset,
+					slice_of(json_string_value(value))) < 0
+			       ? FAULT_MEMORY
+			       : FAULT_NONE;
 	case KIND_PROTOCOL:
 		*protocol = json_integer_value(value);
 		break;

@@ -17,6 +17,9 @@
 /* The level of nats-server that clients may rely on. */
 #define HANDSHAKE_LEVEL "2.9.25"
 
+/* What a client says of itself. */
+enum connect_text { CONNECT_NAME, CONNECT_LANG, CONNECT_VERSION, CONNECT_TEXTS };
+
 /* A connection's options. A new client starts with HANDSHAKE_DEFAULTS; CONNECT overlays. */
 struct connect {
 	bool verbose;
@@ -26,14 +29,18 @@ struct connect {
 	bool no_responders;
 	bool account; /* asked for an account of the historic kind: refused */
 	uint8_t protocol;
-	char *name; /* these three: ours, or NULL */
-	char *lang;
-	char *version;
+	char *texts; /* one behind the other, a NUL behind each; NULL: all are empty */
 };
 
 #define HANDSHAKE_DEFAULTS ((struct connect){.verbose = true, .pedantic = true, .echo = true})
 
 void handshake_fini(struct connect *connect);
+
+/* NULL: it is empty. Borrowed until one of them is set. */
+const char *connect_text(const struct connect *connect, enum connect_text which);
+
+/* There is no NUL in it. 0 or -ENOMEM. */
+int connect_set_text(struct connect *connect, enum connect_text which, struct slice text);
 
 /* By what a client means to prove who it is. Empty texts are none: NULL. */
 struct claim {

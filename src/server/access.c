@@ -49,6 +49,65 @@ bool access_is_required(const struct client *client)
 	       ask(client, NULL).verdict != AUTH_ACCEPT;
 }
 
+/* Clients that are asked. */
+
+/* NULL without memory. */
+static struct access_client *take(struct client *client)
+{
+	struct access_client *asked = client->access;
+
+	if (asked)
+		return asked;
+	asked = malloc(sizeof(*asked));
+	if (!asked)
+		return NULL;
+	*asked = (struct access_client){.client = client};
+	ticket_init(&asked->ticket);
+	list_init(&asked->asking_link);
+	stranger_init(&asked->stranger);
+	client->access = asked;
+	return asked;
+}
+
+static void drop(struct client *client)
+{
+	struct access_client *asked = client->access;
+
+	if (!asked)
+		return;
+	turnstile_leave(&asked->ticket);
+	list_remove(&asked->asking_link);
+	strangers_know(&client->server->strangers, &asked->stranger);
+	free(asked);
+	client->access = NULL;
+}
+
+uint64_t access_due_ms(const struct client *client)
+{
+	return client->access ? client->access->due_ms : 0;
+}
+
+static void stop_clock(struct client *client)
+{
+	if (client->access)
+		client->access->due_ms = 0;
+}
+
+const char *access_nonce(const struct client *client)
+{
+	return client->access ? client->access->nonce : "";
+}
+
+/* Nobody asks any more. */
+static void settle(struct client *client)
+{
+	stop_clock(client);
+	if (!*access_nonce(client))
+		drop(client);
+	else
+		strangers_know(&client->server->strangers, &client->access->stranger);
+}
+
 /* Answering. */
 
 static void bind_to(struct client *client, const struct auth_user *user, bool by_default)
@@ -57,7 +116,7 @@ static void bind_to(struct client *client, const struct auth_user *user, bool by
 
 	session->user = user;
 	session->has_default = by_default;
-	client->access.due_ms = 0;
+	stop_clock(client);
 }
 
 static void admit(struct client *client, const struct auth_user *user, bool by_default)
@@ -65,7 +124,7 @@ static void admit(struct client *client, const struct auth_user *user, bool by_d
 	struct server *server = client->server;
 
 	bind_to(client, user, by_default);
-	strangers_know(&server->strangers, &client->stranger);
+	settle(client);
 	session_admit(&client->session, user,
 		      user ? accounts_find(server, user->account) : &server->router);
 }
@@ -75,10 +134,10 @@ static bool has_signed(const struct client *client, const struct auth_user *user
 	const struct claim *claim = client->session.claim;
 	uint8_t signature[NKEY_SIGNATURE_BYTES];
 
-	return *client->access.nonce &&
+	return *access_nonce(client) &&
 	       nkey_read_signature(slice_of(claim->signature), signature) &&
 	       crypto_verify(&client->server->access.crypto, user->key, signature,
-			     slice_of(client->access.nonce));
+			     slice_of(access_nonce(client)));
 }
 
 /* The check begins, at the earliest, when this turn's input is dealt with. */
@@ -86,29 +145,47 @@ static void wait_for_hash(struct client *client)
 {
 	struct server *server = client->server;
 	struct access *access = &server->access;
+	struct access_client *asked = take(client);
 	struct place place = place_of(&client->peer);
 
-	if (!turnstile_enter(&access->turnstile, &client->access.ticket, &place,
-			     server->loop.now_ms)) {
+	if (!asked) {
+		session_complain(&client->session, FAULT_MEMORY);
+		return;
+	}
+	if (!turnstile_enter(&access->turnstile, &asked->ticket, &place, server->loop.now_ms)) {
 		session_refuse(&client->session);
 		return;
 	}
-	client->access.is_waiting = access->hasher.is_busy ||
+	client->is_waiting = access->hasher.is_busy ||
 				    loop_set_timer(&server->loop, &access->timer,
 						   server->loop.now_ms) == 0;
-	if (!client->access.is_waiting) {
-		turnstile_leave(&client->access.ticket);
+	if (!client->is_waiting) {
+		turnstile_leave(&asked->ticket);
 		session_refuse(&client->session);
 	}
+}
+
+static void wait_for_unit(struct client *client)
+{
+	struct access_client *asked = take(client);
+
+	if (!asked) {
+		session_complain(&client->session, FAULT_MEMORY);
+		return;
+	}
+	client->is_waiting = true;
+	list_append(&client->server->access.asking, &asked->asking_link);
 }
 
 /* It has its answer, unless it had to ask again. */
 static void go_on(struct client *client)
 {
-	if (client->access.ticket.place || client->server->access.checked == client ||
-	    !list_is_empty(&client->access.asking_link))
+	const struct access_client *asked = client->access;
+
+	if (client->server->access.checked == client ||
+	    (asked && (asked->ticket.place || !list_is_empty(&asked->asking_link))))
 		return;
-	client->access.is_waiting = false;
+	client->is_waiting = false;
 	client_answered(client);
 }
 
@@ -128,8 +205,7 @@ static void obey(struct client *client, const struct auth_decision *decision)
 			session_refuse(&client->session);
 		break;
 	case AUTH_ASK_UNIT:
-		client->access.is_waiting = true;
-		list_append(&client->server->access.asking, &client->access.asking_link);
+		wait_for_unit(client);
 		break;
 	default:
 		session_refuse(&client->session);
@@ -148,7 +224,7 @@ void access_decide(struct client *client)
 {
 	struct auth_decision decision;
 
-	client->access.due_ms = 0;
+	stop_clock(client);
 	if (keeps_user(&client->session)) {
 		admit(client, client->session.user, false);
 		return;
@@ -163,7 +239,7 @@ static void decide_again(struct client *client)
 {
 	struct auth_decision decision = ask(client, client->session.claim);
 
-	list_remove(&client->access.asking_link);
+	list_remove(&client->access->asking_link);
 	obey(client, &decision);
 	go_on(client);
 }
@@ -175,9 +251,8 @@ static void look_at_units(struct server *server)
 	list_init(&all);
 	list_move_all(&all, &server->access.asking);
 	while (!list_is_empty(&all)) {
-		struct client *client = container_of(
-			container_of(all.next, struct access_client, asking_link), struct client,
-			access);
+		struct client *client =
+			container_of(all.next, struct access_client, asking_link)->client;
 
 		link = list_pop(&all);
 		if (unit_is_pending(client->unit))
@@ -231,8 +306,7 @@ static bool begin_check(struct client *client, const struct auth_decision *decis
 
 static struct client *client_of_ticket(struct ticket *ticket)
 {
-	return container_of(container_of(ticket, struct access_client, ticket), struct client,
-			    access);
+	return container_of(ticket, struct access_client, ticket)->client;
 }
 
 /* Its turn has come. True: the hasher has it. */
@@ -242,7 +316,7 @@ static bool check(struct client *client)
 	struct auth_decision decision;
 
 	/* Thousands may have knocked and gone, where not one could log in. */
-	if (client->access.has_left && turnstile_is_suspicious(&access->turnstile)) {
+	if (client->has_left && turnstile_is_suspicious(&access->turnstile)) {
 		turnstile_skip(&access->turnstile, client->server->loop.now_ms);
 		client_drop(client, FAULT_CLIENT_CLOSED);
 		return false;
@@ -325,35 +399,44 @@ static int make_nonce(char nonce[NKEY_NONCE + 1])
 	return 0;
 }
 
-void access_client_init(struct access_client *client)
-{
-	ticket_init(&client->ticket);
-	list_init(&client->asking_link);
-}
-
-void access_greet(struct client *client)
+int access_greet(struct client *client)
 {
 	const struct auth *auth = client->server->access.auth;
+	struct access_client *asked;
 
 	if (!auth->is_required)
-		return;
+		return 0;
+	asked = take(client);
+	if (!asked)
+		return -ENOMEM;
 	session_guard(&client->session);
-	if (auth->needs_signatures && make_nonce(client->access.nonce) < 0)
-		client->access.nonce[0] = '\0';
+	if (auth->needs_signatures && make_nonce(asked->nonce) < 0)
+		asked->nonce[0] = '\0';
 	if (access_is_required(client))
-		client->access.due_ms = client->server->loop.now_ms + auth->timeout_ms;
+		asked->due_ms = client->server->loop.now_ms + auth->timeout_ms;
+	return 0;
+}
+
+int access_ask_again(struct client *client, struct slice nonce, uint64_t due_ms)
+{
+	struct access_client *asked = take(client);
+
+	if (!asked)
+		return -ENOMEM;
+	if (nonce.length == NKEY_NONCE)
+		memcpy(asked->nonce, nonce.bytes, NKEY_NONCE);
+	asked->due_ms = due_ms;
+	return 0;
 }
 
 void access_forget(struct client *client)
 {
 	struct access *access = &client->server->access;
 
-	turnstile_leave(&client->access.ticket);
-	list_remove(&client->access.asking_link);
+	drop(client);
 	if (access->checked == client)
 		access->checked = NULL;
-	client->access.is_waiting = false;
-	client->access.due_ms = 0;
+	client->is_waiting = false;
 	session_forget_claim(&client->session);
 	client->session.user = NULL;
 	session_enter(&client->session, &client->server->router);
@@ -382,7 +465,7 @@ bool access_holds_secret(const struct client *client)
 	const struct session *session = &client->session;
 
 	return session->is_guarded && client->state == CLIENT_OPEN &&
-	       (client->access.is_waiting ||
+	       (client->is_waiting ||
 		(session->parser.state != 0 && session->parser.verb == VERB_CONNECT));
 }
 
@@ -401,10 +484,9 @@ static enum fault apply_to_stranger(struct client *client, const struct auth *au
 	struct session *session = &client->session;
 
 	session->is_guarded = auth->is_required;
-	if (!auth->is_required && !client->access.is_waiting) {
+	if (!auth->is_required && !client->is_waiting) {
 		session->is_locked = false;
-		client->access.due_ms = 0;
-		strangers_know(&client->server->strangers, &client->stranger);
+		settle(client);
 	}
 	return FAULT_NONE;
 }
@@ -451,6 +533,7 @@ enum fault access_permit(struct client *client)
 		return FAULT_MEMORY;
 	while (session_remove_forbidden(session))
 		client_log_complaint(client);
+	session_forget_about(session);
 	session->events &= (uint8_t)~SESSION_COMPLAINED;
 	return FAULT_NONE;
 }

@@ -17,6 +17,7 @@
 #include "os/hasher.h"
 #include "proto/fault.h"
 #include "proto/nkey.h"
+#include "server/strangers.h"
 #include "server/turnstile.h"
 
 struct client;
@@ -36,14 +37,14 @@ struct access {
 	uint64_t salt;           /* of stamps */
 };
 
-/* What a client has of all this. */
+/* What a client has of all this while it is asked who it is; most are known. */
 struct access_client {
+	struct client *client;
 	struct ticket ticket;
 	struct list asking_link; /* access.asking */
-	uint64_t due_ms;  /* by then it has said who it is; 0: that is known, or nobody asks */
-	char nonce[NKEY_NONCE + 1]; /* empty: it got none */
-	bool is_waiting;  /* for an answer to its claim: not fed meanwhile */
-	bool has_left;    /* meanwhile it has closed its sending side */
+	struct stranger stranger;
+	uint64_t due_ms; /* by then it has said who it is; 0: it has */
+	char nonce[NKEY_NONCE + 1]; /* empty: it got none; else another CONNECT may sign it again */
 };
 
 /* As whom a client came in, for another configuration, perhaps in another process. */
@@ -90,10 +91,17 @@ struct access_binding access_binding_of(const struct client *client);
  */
 bool access_holds_secret(const struct client *client);
 
-void access_client_init(struct access_client *client);
+/* Somebody new: before INFO. 0 or -ENOMEM. */
+int access_greet(struct client *client);
 
-/* Somebody new: before INFO. */
-void access_greet(struct client *client);
+/* One from another process, who was asked there: what it was told. 0 or -ENOMEM. */
+int access_ask_again(struct client *client, struct slice nonce, uint64_t due_ms);
+
+/* By then it has said who it is; 0: that is known, or nobody asks. */
+uint64_t access_due_ms(const struct client *client);
+
+/* Empty: it got none. */
+const char *access_nonce(const struct client *client);
 
 /* Does INFO tell this client to say who it is? */
 bool access_is_required(const struct client *client);

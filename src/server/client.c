@@ -40,14 +40,14 @@ static void watch(struct client *client, unsigned want)
 /* Sets the timer to the next moment at which something is due. */
 static void arm(struct client *client)
 {
-	uint64_t due;
+	uint64_t due, auth_due_ms = access_due_ms(client);
 
 	/* What came before may have dropped it. */
 	if (client->state == CLIENT_DEAD)
 		return;
 	due = client->state == CLIENT_OPEN ? client->ping_due_ms : UINT64_MAX;
-	if (client->access.due_ms && client->access.due_ms < due)
-		due = client->access.due_ms;
+	if (auth_due_ms && auth_due_ms < due)
+		due = auth_due_ms;
 	if (client->deadline_ms && client->deadline_ms < due)
 		due = client->deadline_ms;
 	if (client->stalled_until_ms && client->stalled_until_ms < due)
@@ -72,7 +72,7 @@ static void leave_open(struct client *client, enum fault fault, enum client_stat
 	client->session.outbox.closed = true;
 	session_end_subs(&client->session);
 	access_forget(client);
-	strangers_leave(&server->strangers, &client->stranger);
+	strangers_leave(client->place);
 	list_remove(&client->stalled_link);
 	client->stalled_until_ms = 0;
 	server->connections--;
@@ -280,7 +280,7 @@ static void on_timer(struct timer *timer)
 			client->drained_before == (uint32_t)client->server->drained_bytes;
 		client_resume(client);
 	}
-	if (client->state == CLIENT_OPEN && client->access.due_ms && client->access.due_ms <= now)
+	if (client->state == CLIENT_OPEN && access_due_ms(client) && access_due_ms(client) <= now)
 		client_refuse(client, FAULT_AUTHENTICATION_TIMEOUT);
 	if (client->state == CLIENT_OPEN && client->ping_due_ms <= now)
 		keep_alive(client);
@@ -297,7 +297,7 @@ static void log_complaint(struct client *client)
 		client->quiet_until_ms = now_of(client) + QUIET_MS;
 		client_log_complaint(client);
 	}
-	client->session.about = (struct slice){NULL, 0};
+	session_forget_about(&client->session);
 }
 
 static void deal_with_events(struct client *client)
@@ -380,7 +380,7 @@ static void go_on_later(struct client *client)
 static void wait_for_answer(struct client *client, struct slice rest)
 {
 	keep_rest(client, rest);
-	if (rest.length >= LOCKED_READ_BYTES || client->access.has_left)
+	if (rest.length >= LOCKED_READ_BYTES || client->has_left)
 		watch(client, client->source.want & POLLER_WRITE);
 	arm(client);
 }
@@ -416,7 +416,7 @@ static void feed(struct client *client, struct slice input)
 			return;
 		if (claims && client->session.fault)
 			answer = SESSION_OVER;
-		if (client->access.is_waiting) {
+		if (client->is_waiting) {
 			wait_for_answer(client, input);
 			return;
 		}
@@ -478,7 +478,7 @@ static void read_while_waiting(struct client *client)
 		client_drop(client, FAULT_READ);
 		return;
 	}
-	client->access.has_left = got == 0;
+	client->has_left = got == 0;
 	wait_for_answer(client, (struct slice){server->input, (size_t)(before + (got > 0 ? got : 0))});
 }
 
@@ -538,7 +538,7 @@ static void on_ready(struct source *source, unsigned ready)
 		client_flush(client);
 	if (!(ready & source->want & POLLER_READ))
 		return;
-	if (client->state == CLIENT_OPEN && client->access.is_waiting)
+	if (client->state == CLIENT_OPEN && client->is_waiting)
 		read_while_waiting(client);
 	else if (client->state == CLIENT_OPEN)
 		read_input(client);
@@ -567,8 +567,6 @@ struct client *client_make(struct server *server, const struct listener *listene
 	session_init(&client->session, &server->router, &server->limits);
 	list_init(&client->link);
 	list_init(&client->stalled_link);
-	access_client_init(&client->access);
-	stranger_init(&client->stranger);
 	return client;
 }
 
@@ -601,7 +599,10 @@ static void enter(struct client *client)
 	}
 	server->connections++;
 	place = place_of(&client->peer);
-	strangers_enter(&server->strangers, &client->stranger, &place, !client->session.is_locked);
+	client->place = strangers_enter(&server->strangers, &place);
+	/* Without memory it is locked, but about to go. */
+	if (client->session.is_locked && client->access)
+		strangers_add(&server->strangers, &client->access->stranger, client->place);
 }
 
 void client_listen(struct client *client)
@@ -648,7 +649,10 @@ struct client *client_new(struct server *server, const struct listener *listener
 	client->last_in_ms = server->loop.now_ms;
 	client->ping_due_ms =
 		server->loop.now_ms + (uint64_t)server->options->ping_interval_ms;
-	access_greet(client);
+	if (access_greet(client) < 0) {
+		client_free(client);
+		return NULL;
+	}
 	enter(client);
 	client_log(client, LOG_LEVEL_DEBUG, LOG_EVENT(EVENT_CLIENT_CREATED),
 		   "Client connection created");
@@ -665,6 +669,7 @@ void client_free(struct client *client)
 	if (client->rest)
 		pool_return_chunk(&client->server->pool, client->rest);
 	session_fini(&client->session);
+	free(client->access);
 	unit_free(client->unit);
 	stream_close(&client->stream);
 	free(client);

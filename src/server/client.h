@@ -14,7 +14,6 @@
 #include "os/loop.h"
 #include "os/stream.h"
 #include "server/access.h"
-#include "server/strangers.h"
 
 struct server;
 struct listener;
@@ -36,6 +35,8 @@ struct client {
 	struct list stalled_link; /* server.stalled, unfinished, resumed or late */
 	struct server *server;
 	const struct listener *listener;
+	struct access_client *access; /* NULL: nobody asks who it is */
+	struct strangers_place *place; /* where it counts; NULL: nowhere */
 	struct unit *unit;        /* of a peer on a Unix socket; may be NULL */
 	struct chunk *rest;       /* input that is not whole yet; NULL: none */
 	uint64_t cid;
@@ -48,13 +49,13 @@ struct client {
 	uint64_t quiet_until_ms;   /* a complaint was logged not long ago */
 	uint64_t stalled_until_ms; /* not read from until then; 0: not stalled */
 	struct peer peer;
-	struct access_client access;
-	struct stranger stranger;
 	uint32_t drained_before;  /* server.drained_bytes when it was stalled, its low half */
 	uint32_t pings_out;       /* unanswered */
 	uint8_t state;
 	bool has_rtt;             /* it answered once, or sent CONNECT */
 	bool input_ended;         /* it has closed its sending side */
+	bool is_waiting;          /* for an answer to its claim: not fed meanwhile */
+	bool has_left;            /* meanwhile it has closed its sending side */
 	bool stall_spent;         /* it was stalled long enough for what was last read */
 };
 

@@ -45,21 +45,21 @@ static void print_credentials(const struct peer *peer, struct credentials_text *
 static void print_who(const struct client *client, const struct log_fields *fields, char *who,
 		      size_t size)
 {
-	const struct connect *connect = &client->session.connect;
 	int length = snprintf(who, size, "%s%s%s%s%s - cid:%" PRIu64, fields->peer,
 			      *fields->uid ? " uid:" : "", fields->uid,
 			      *fields->pid ? " pid:" : "", fields->pid, client->cid);
 
-	if (connect->name || connect->lang || connect->version)
+	if (fields->name || fields->lang || fields->version)
 		snprintf(who + length, size - (size_t)length, " - \"%s%s:%s:%s\"",
-			 connect->version ? "v" : "", text_or_nothing(connect->version),
-			 text_or_nothing(connect->lang), text_or_nothing(connect->name));
+			 fields->version ? "v" : "", text_or_nothing(fields->version),
+			 text_or_nothing(fields->lang), text_or_nothing(fields->name));
 }
 
 void client_log(const struct client *client, enum log_level level,
 		const struct log_fields *about, const char *format, ...)
 {
 	struct log *log = client->server->log;
+	const struct connect *connect = &client->session.connect;
 	struct log_fields fields = about ? *about : (struct log_fields){0};
 	struct credentials_text credentials;
 	char peer[ADDRESS_TEXT];
@@ -77,9 +77,9 @@ void client_log(const struct client *client, enum log_level level,
 	fields.gid = credentials.gid;
 	fields.pid = credentials.pid;
 	fields.unit = unit_name(client->unit);
-	fields.name = client->session.connect.name;
-	fields.lang = client->session.connect.lang;
-	fields.version = client->session.connect.version;
+	fields.name = connect_text(connect, CONNECT_NAME);
+	fields.lang = connect_text(connect, CONNECT_LANG);
+	fields.version = connect_text(connect, CONNECT_VERSION);
 	fields.listener = client->listener->text;
 	print_who(client, &fields, who, sizeof(who));
 	va_start(arguments, format);
@@ -126,7 +126,7 @@ static const struct {
 /* A subject with a NUL in it is cut there. */
 static void print_subject(const struct client *client, char subject[SUBJECT_MAX])
 {
-	struct slice about = client->session.about;
+	struct slice about = session_about(&client->session);
 	int length = (int)(about.length < SUBJECT_MAX ? about.length : SUBJECT_MAX);
 
 	snprintf(subject, SUBJECT_MAX, "%.*s", length, about.bytes ? about.bytes : "");
@@ -134,13 +134,13 @@ static void print_subject(const struct client *client, char subject[SUBJECT_MAX]
 
 static int quote_about(const struct session *session, struct buf *quoted)
 {
-	int error = writer_quote(quoted, session->about);
+	struct slice queue = session_about_queue(session);
+	int error = writer_quote(quoted, session_about(session));
 
-	if (error < 0 || session->complaint != FAULT_SUBSCRIPTION_DENIED ||
-	    session->about_queue.length == 0)
+	if (error < 0 || queue.length == 0)
 		return error;
 	error = buf_append(quoted, SLICE(" using queue "));
-	return error < 0 ? error : writer_quote(quoted, session->about_queue);
+	return error < 0 ? error : writer_quote(quoted, queue);
 }
 
 void client_log_complaint(const struct client *client)
@@ -154,7 +154,7 @@ void client_log_complaint(const struct client *client)
 	struct buf quoted = {0};
 
 	print_subject(client, subject);
-	if (client->session.about.bytes && quote_about(&client->session, &quoted) == 0)
+	if (client->session.has_about && quote_about(&client->session, &quoted) == 0)
 		client_log(client, kinds[fault].level, &fields, "Client error: %.*s%s%.*s%s",
 			   (int)text.length, text.bytes,
 			   text.bytes[text.length - 1] == ' ' ? "" : " ", (int)quoted.length,

@@ -74,9 +74,9 @@ static void save_binding(const struct client *client, struct tags_writer *writer
 		tags_put(writer, CLIENT_TAG_ACCOUNT, binding.account);
 		tags_put_number(writer, CLIENT_TAG_STAMP, binding.stamp);
 	}
-	if (*client->access.nonce)
-		tags_put(writer, CLIENT_TAG_NONCE, slice_of(client->access.nonce));
-	tags_put_number(writer, CLIENT_TAG_AUTH_DUE, client->access.due_ms);
+	if (*access_nonce(client))
+		tags_put(writer, CLIENT_TAG_NONCE, slice_of(access_nonce(client)));
+	tags_put_number(writer, CLIENT_TAG_AUTH_DUE, access_due_ms(client));
 }
 
 int client_save(const struct client *client, struct state_payloads *payloads,
@@ -194,6 +194,7 @@ static void load_unit(struct client *client, const struct slice *values)
 static enum fault load_binding(struct client *client, const struct slice *values)
 {
 	uint64_t flags = tags_number(values[CLIENT_TAG_FLAGS]);
+	uint64_t due_ms = tags_number(values[CLIENT_TAG_AUTH_DUE]);
 	struct slice nonce = values[CLIENT_TAG_NONCE];
 	const struct access_binding before = {
 		.user = values[CLIENT_TAG_USER],
@@ -207,9 +208,9 @@ static enum fault load_binding(struct client *client, const struct slice *values
 		return FAULT_NONE;
 	if (flags & CLIENT_FLAG_LOCKED)
 		session_guard(&client->session);
-	if (nonce.length == NKEY_NONCE)
-		memcpy(client->access.nonce, nonce.bytes, NKEY_NONCE);
-	client->access.due_ms = tags_number(values[CLIENT_TAG_AUTH_DUE]);
+	if ((flags & CLIENT_FLAG_LOCKED || nonce.length > 0 || due_ms > 0) &&
+	    access_ask_again(client, nonce, due_ms) < 0)
+		return FAULT_MEMORY;
 	return access_apply(client, &before);
 }
 

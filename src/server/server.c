@@ -219,7 +219,7 @@ int server_info(const struct client *client, bool connect_info, struct buf *out)
 		.connect_info = connect_info,
 		.account = user ? user->account : NULL,
 		.auth_required = access_is_required(client),
-		.nonce = slice_of(connect_info ? "" : client->access.nonce),
+		.nonce = slice_of(connect_info ? "" : access_nonce(client)),
 	};
 
 	peer_ip(&client->peer, ip);
@@ -299,9 +299,12 @@ static void on_accepted(struct listener *listener, int fd, const struct peer *pe
 	}
 	if (answer == STRANGERS_TOO_MANY || server->connections > server->max_connections)
 		client_refuse(client, FAULT_MAX_CONNECTIONS);
-	excess = strangers_excess(&server->strangers, &limits, &client->stranger);
+	excess = client->access ? strangers_excess(&server->strangers, &limits,
+						   &client->access->stranger)
+				: NULL;
 	if (excess)
-		client_end(container_of(excess, struct client, stranger), FAULT_STRANGER);
+		client_end(container_of(excess, struct access_client, stranger)->client,
+			   FAULT_STRANGER);
 }
 
 static void on_starved(struct listener *listener, int error)

@@ -140,19 +140,31 @@ void stranger_init(struct stranger *stranger)
 	list_init(&stranger->place_link);
 }
 
-void strangers_enter(struct strangers *strangers, struct stranger *stranger,
-		     const struct place *where, bool is_known)
+struct strangers_place *strangers_enter(struct strangers *strangers, const struct place *where)
 {
-	stranger->place = add(strangers, where);
-	if (!stranger->place)
+	struct strangers_place *place = add(strangers, where);
+
+	if (place)
+		place->connections++;
+	return place;
+}
+
+void strangers_leave(struct strangers_place *place)
+{
+	if (place)
+		place->connections--;
+}
+
+void strangers_add(struct strangers *strangers, struct stranger *stranger,
+		   struct strangers_place *place)
+{
+	if (!place)
 		return;
-	stranger->place->connections++;
-	if (is_known)
-		return;
+	stranger->place = place;
 	list_append(&strangers->all, &stranger->link);
-	list_append(&stranger->place->strangers, &stranger->place_link);
+	list_append(&place->strangers, &stranger->place_link);
 	strangers->count++;
-	stranger->place->count++;
+	place->count++;
 }
 
 void strangers_know(struct strangers *strangers, struct stranger *stranger)
@@ -163,14 +175,6 @@ void strangers_know(struct strangers *strangers, struct stranger *stranger)
 	list_remove(&stranger->place_link);
 	strangers->count--;
 	stranger->place->count--;
-}
-
-void strangers_leave(struct strangers *strangers, struct stranger *stranger)
-{
-	strangers_know(strangers, stranger);
-	if (stranger->place)
-		stranger->place->connections--;
-	stranger->place = NULL;
 }
 
 struct stranger *strangers_excess(const struct strangers *strangers,

@@ -29,11 +29,11 @@ struct strangers_limits {
 
 struct strangers_place;
 
-/* What each connection has of it. */
+/* What a connection has of it until it is known who it is. */
 struct stranger {
-	struct list link;       /* strangers.all; empty: it is known who it is */
+	struct list link;       /* strangers.all; empty: it is known, or not counted */
 	struct list place_link; /* of its place, likewise */
-	struct strangers_place *place; /* NULL: it is not counted */
+	struct strangers_place *place; /* where it is counted */
 };
 
 struct strangers {
@@ -55,17 +55,20 @@ enum strangers_answer strangers_ask(struct strangers *strangers,
 				    const struct strangers_limits *limits,
 				    const struct place *place, uint64_t now_ms);
 
-void stranger_init(struct stranger *stranger);
-
-/* It has come; without memory it is not counted. */
-void strangers_enter(struct strangers *strangers, struct stranger *stranger,
-		     const struct place *place, bool is_known);
-
-/* It is known from now on. */
-void strangers_know(struct strangers *strangers, struct stranger *stranger);
+/* A connection has come, and counts there. NULL: without memory it counts nowhere. */
+struct strangers_place *strangers_enter(struct strangers *strangers, const struct place *place);
 
 /* It has gone. */
-void strangers_leave(struct strangers *strangers, struct stranger *stranger);
+void strangers_leave(struct strangers_place *place);
+
+void stranger_init(struct stranger *stranger);
+
+/* It is not known who it is. The place, where it counts, may be NULL. */
+void strangers_add(struct strangers *strangers, struct stranger *stranger,
+		   struct strangers_place *place);
+
+/* It is known from now on, or is about to go. */
+void strangers_know(struct strangers *strangers, struct stranger *stranger);
 
 /* Who has to go, since this one has come; NULL: nobody. */
 struct stranger *strangers_excess(const struct strangers *strangers,

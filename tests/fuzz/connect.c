@@ -44,9 +44,9 @@ static int read_one(struct slice json, struct connect *connect)
 	if (strcmp(shown, "[UNREADABLE]") != 0)
 		require(handshake_is_object(slice_of(shown)), "what is shown is JSON again");
 	require(!strchr(shown, '\n') && !strchr(shown, '\r'), "what is shown is one line");
-	check_text(connect->name);
-	check_text(connect->lang);
-	check_text(connect->version);
+	check_text(connect_text(connect, CONNECT_NAME));
+	check_text(connect_text(connect, CONNECT_LANG));
+	check_text(connect_text(connect, CONNECT_VERSION));
 	free(shown);
 	return fault == FAULT_NONE;
 }

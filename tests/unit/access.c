@@ -944,7 +944,11 @@ _Noreturn static void load_states(void)
 	CHECK_NUMBER(options_read(&options, 1, argv, why), 0);
 	if (!log || server_init(&server, &options, log, why))
 		_exit(2);
-	check_user(load_state(&server, 'u', STATE(joe_state)), "joe", false);
+	client = load_state(&server, 'u', STATE(joe_state));
+	check_user(client, "joe", false);
+	reload(&server, 's');
+	/* The next one may free where it stands what the removed subscription was to. */
+	CHECK(client && client->session.subs.count == 0 && !client->session.has_about);
 	CHECK(!load_state(&server, 'j', STATE(joe_state)));
 	CHECK(!load_state(&server, 'm', STATE(joe_state)));
 	CHECK(!load_state(&server, 'u', STATE(wrong_jane_state)));
@@ -955,8 +959,8 @@ _Noreturn static void load_states(void)
 	CHECK(client && !client->session.user && client->session.subs.count == 1);
 	client = load_state(&server, 'u', STATE(stranger_state));
 	CHECK(client && client->session.is_locked && client->session.is_guarded);
-	CHECK(client && strcmp(client->access.nonce, "PXoWU7zWAMt75FY") == 0);
-	CHECK_NUMBER(client ? client->access.due_ms : 0, 99999999);
+	CHECK(client && strcmp(access_nonce(client), "PXoWU7zWAMt75FY") == 0);
+	CHECK_NUMBER(client ? access_due_ms(client) : 0, 99999999);
 	fflush(stdout);
 	_exit(test_failures > 0);
 }

@@ -119,7 +119,7 @@ static void a_new_client_is_verbose_pedantic_and_hears_itself(void)
 
 	CHECK(connect.verbose && connect.pedantic && connect.echo);
 	CHECK(!connect.headers && !connect.no_responders && connect.protocol == 0);
-	CHECK(!connect.name && !connect.lang && !connect.version);
+	CHECK(!connect.texts);
 }
 
 static void each_field_is_read(void)
@@ -146,11 +146,11 @@ static void names_are_kept(void)
 	struct slice json = SLICE("{\"name\":\"n\\u00e9\\n\",\"lang\":\"c\",\"version\":\"3.6\"}");
 
 	CHECK_NUMBER(read_connect(json, &connect), FAULT_NONE);
-	check_text("the name", connect.name, "n\xc3\xa9\n");
-	check_text("the language", connect.lang, "c");
-	check_text("the version", connect.version, "3.6");
+	check_text("the name", connect_text(&connect, CONNECT_NAME), "n\xc3\xa9\n");
+	check_text("the language", connect_text(&connect, CONNECT_LANG), "c");
+	check_text("the version", connect_text(&connect, CONNECT_VERSION), "3.6");
 	handshake_fini(&connect);
-	CHECK(!connect.name && !connect.lang && !connect.version);
+	CHECK(!connect.texts);
 }
 
 static void what_is_not_said_stays(void)
@@ -172,13 +172,13 @@ static void a_second_connect_lies_over_the_first(void)
 	CHECK_NUMBER(read_connect(SLICE("{\"pedantic\":false,\"name\":\"two\"}"), &connect),
 		     FAULT_NONE);
 	check_flags(json, &connect, &expected);
-	check_text("the name", connect.name, "two");
-	check_text("the language", connect.lang, "go");
+	check_text("the name", connect_text(&connect, CONNECT_NAME), "two");
+	check_text("the language", connect_text(&connect, CONNECT_LANG), "go");
 	CHECK_NUMBER(read_connect(json, &connect), FAULT_NONE);
 	check_flags(json, &connect, &expected);
 	CHECK_NUMBER(read_connect(SLICE("{\"name\":null,\"lang\":\"\"}"), &connect), FAULT_NONE);
-	check_text("the name", connect.name, "two");
-	check_text("the language", connect.lang, NULL);
+	check_text("the name", connect_text(&connect, CONNECT_NAME), "two");
+	check_text("the language", connect_text(&connect, CONNECT_LANG), NULL);
 	CHECK_NUMBER(read_connect(SLICE("{\"verbose\":true,\"protocol\":0}"), &connect),
 		     FAULT_NONE);
 	expected.verbose = true;
@@ -326,7 +326,7 @@ static void names_that_are_no_text_become_text(void)
 		struct connect connect = HANDSHAKE_DEFAULTS;
 
 		check_fault(rows[at].json, read_connect(rows[at].json, &connect), FAULT_NONE);
-		check_text("the name", connect.name, rows[at].name);
+		check_text("the name", connect_text(&connect, CONNECT_NAME), rows[at].name);
 		handshake_fini(&connect);
 	}
 }

@@ -1089,8 +1089,10 @@ static void check_removed(size_t who, const char *subject, const char *queue, co
 	CHECK(session_remove_forbidden(session));
 	CHECK_NUMBER(session->complaint, FAULT_SUBSCRIPTION_DENIED);
 	CHECK_NUMBER(take_events(who), SESSION_COMPLAINED);
-	test_check_text(__FILE__, __LINE__, "the subject", session->about, slice_of(subject));
-	test_check_text(__FILE__, __LINE__, "the queue", session->about_queue, slice_of(queue));
+	test_check_text(__FILE__, __LINE__, "the subject", session_about(session),
+			slice_of(subject));
+	test_check_text(__FILE__, __LINE__, "the queue", session_about_queue(session),
+			slice_of(queue));
 	check_told(who, told);
 }
 
@@ -1248,25 +1250,25 @@ static void complaints_are_told_one_by_one(void)
 		CHECK_NUMBER(say(0, rows[at].said, rows[at].behind), SESSION_WAIT);
 		CHECK(take_events(0) & SESSION_COMPLAINED);
 		CHECK_NUMBER(session->complaint, rows[at].complaint);
-		test_check_text(__FILE__, __LINE__, rows[at].said, session->about,
+		test_check_text(__FILE__, __LINE__, rows[at].said, session_about(session),
 				slice_of(rows[at].about));
 		/* A complaint from elsewhere is not about that. */
 		session_complain(session, FAULT_STALE);
-		CHECK(!session->about.bytes);
+		CHECK(!session_about(session).bytes);
 		finish();
 	}
 	begin();
 	/* Not allowed, and then no CRLF behind the payload. */
 	CHECK_NUMBER(say(0, "PUB $NRG.b 2\r\nhi  ", "$NRG.b 2\r\nhi  "), SESSION_OVER);
 	CHECK(take_events(0) & SESSION_COMPLAINED);
-	test_check_text(__FILE__, __LINE__, "the complaint's subject", peers[0].session.about,
-			SLICE("$NRG.b"));
+	test_check_text(__FILE__, __LINE__, "the complaint's subject",
+			session_about(&peers[0].session), SLICE("$NRG.b"));
 	finish();
 	limits.max_payload = 2;
 	begin();
 	CHECK_NUMBER(say(0, "PUB too.large 3\r\n", "too.large 3\r\n"), SESSION_OVER);
 	CHECK_NUMBER(peers[0].session.fault, FAULT_MAX_PAYLOAD);
-	test_check_text(__FILE__, __LINE__, "a fault's subject", peers[0].session.about,
+	test_check_text(__FILE__, __LINE__, "a fault's subject", session_about(&peers[0].session),
 			SLICE("too.large"));
 	finish();
 	set_default_limits();

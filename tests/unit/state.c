@@ -138,7 +138,7 @@ static void what_was_loaded_is_saved_alike(void)
 	CHECK(load(&first, buf_slice(&first.fields.out)));
 	CHECK(session.connected && session.pinged && session.outbox.wants_headers);
 	CHECK_NUMBER(session.connect.protocol, 1);
-	CHECK_TEXT(slice_of(session.connect.name), "n");
+	CHECK_TEXT(slice_of(connect_text(&session.connect, CONNECT_NAME)), "n");
 	save(&second);
 	/* The subscriptions may come in another order. */
 	CHECK_NUMBER(second.fields.out.length, first.fields.out.length);

@@ -27,12 +27,23 @@ static enum strangers_answer ask(const struct strangers_limits *limits, unsigned
 	return strangers_ask(&strangers, limits, &where, now_ms);
 }
 
-static void enter(struct stranger *stranger, unsigned number, bool is_known)
+static struct strangers_place *enter(unsigned number)
 {
 	struct place where = place(number);
 
+	return strangers_enter(&strangers, &where);
+}
+
+static void enter_unknown(struct stranger *stranger, unsigned number)
+{
 	stranger_init(stranger);
-	strangers_enter(&strangers, stranger, &where, is_known);
+	strangers_add(&strangers, stranger, enter(number));
+}
+
+static void leave(struct stranger *stranger)
+{
+	strangers_know(&strangers, stranger);
+	strangers_leave(stranger->place);
 }
 
 static void a_place_has_so_many_connections(void)
@@ -41,25 +52,25 @@ static void a_place_has_so_many_connections(void)
 	struct credentials me = {.uid = 1000, .gid = 1, .pid = 1};
 	struct peer local = peer_of_process(&me);
 	struct place here = place_of(&local);
-	struct stranger all[4];
+	struct strangers_place *known, *local_place;
+	struct stranger unknown;
 
 	strangers_init(&strangers, 1);
-	for (size_t at = 0; at < 2; at++) {
-		CHECK_NUMBER(ask(&limits, 1, 0), STRANGERS_WELCOME);
-		enter(&all[at], 1, at);
-	}
+	CHECK_NUMBER(ask(&limits, 1, 0), STRANGERS_WELCOME);
+	enter_unknown(&unknown, 1);
+	CHECK_NUMBER(ask(&limits, 1, 0), STRANGERS_WELCOME);
+	known = enter(1);
 	CHECK_NUMBER(ask(&limits, 1, 0), STRANGERS_TOO_MANY);
 	CHECK_NUMBER(ask(&limits, 2, 0), STRANGERS_WELCOME);
-	strangers_leave(&strangers, &all[0]);
+	leave(&unknown);
 	CHECK_NUMBER(ask(&limits, 1, 0), STRANGERS_WELCOME);
 	/* A user of this machine has a limit of his own. */
 	CHECK_NUMBER(strangers_ask(&strangers, &limits, &here, 0), STRANGERS_WELCOME);
-	stranger_init(&all[2]);
-	strangers_enter(&strangers, &all[2], &here, true);
+	local_place = strangers_enter(&strangers, &here);
 	CHECK_NUMBER(strangers_ask(&strangers, &limits, &here, 0), STRANGERS_TOO_MANY);
-	strangers_leave(&strangers, &all[1]);
-	strangers_leave(&strangers, &all[2]);
-	strangers_leave(&strangers, &all[2]);
+	strangers_leave(known);
+	strangers_leave(local_place);
+	strangers_leave(NULL);
 	CHECK_NUMBER(strangers.count, 0);
 	strangers_fini(&strangers);
 }
@@ -106,36 +117,36 @@ static void the_oldest_stranger_of_a_place_goes_first(void)
 	struct stranger all[6];
 
 	strangers_init(&strangers, 1);
-	enter(&all[0], 2, false);
-	enter(&all[1], 1, false);
-	enter(&all[2], 1, false);
+	enter_unknown(&all[0], 2);
+	enter_unknown(&all[1], 1);
+	enter_unknown(&all[2], 1);
 	CHECK(!strangers_excess(&strangers, &limits, &all[2]));
-	enter(&all[3], 1, false);
+	enter_unknown(&all[3], 1);
 	CHECK(strangers_excess(&strangers, &limits, &all[3]) == &all[1]);
 	strangers_know(&strangers, &all[1]);
 	CHECK(!strangers_excess(&strangers, &limits, &all[3]));
-	enter(&all[4], 3, false);
+	enter_unknown(&all[4], 3);
 	CHECK(!strangers_excess(&strangers, &limits, &all[4]));
-	enter(&all[5], 4, false);
+	enter_unknown(&all[5], 4);
 	CHECK(strangers_excess(&strangers, &limits, &all[5]) == &all[0]);
 	/* Who is known is no stranger, and in nobody's way. */
 	CHECK(!strangers_excess(&strangers, &limits, &all[1]));
 	for (size_t at = 0; at < 6; at++)
-		strangers_leave(&strangers, &all[at]);
+		leave(&all[at]);
 	strangers_fini(&strangers);
 }
 
 static void places_are_forgotten_when_nobody_is_there(void)
 {
 	const struct strangers_limits limits = {.rate = 100};
-	struct stranger one;
+	struct strangers_place *one;
 
 	strangers_init(&strangers, 1);
-	enter(&one, MANY, true);
+	one = enter(MANY);
 	for (unsigned at = 0; at < MANY; at++)
 		CHECK_NUMBER(ask(&limits, at, at * 100), STRANGERS_WELCOME);
 	CHECK(strangers.by_place.count < MANY / 2);
-	strangers_leave(&strangers, &one);
+	strangers_leave(one);
 	strangers_fini(&strangers);
 }
 
