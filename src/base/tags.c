@@ -3,25 +3,39 @@
 
 enum { HEAD = 5, NUMBER_MAX = 8 };
 
+/* In a form that compilers make one instruction of, as eight_bytes() below. */
 static void put_length(char *to, size_t length)
 {
-	for (size_t at = 0; at < 4; at++)
-		to[at] = (char)(unsigned char)(length >> (8 * at));
+	to[0] = (char)(unsigned char)length;
+	to[1] = (char)(unsigned char)(length >> 8);
+	to[2] = (char)(unsigned char)(length >> 16);
+	to[3] = (char)(unsigned char)(length >> 24);
+}
+
+static size_t get_length(const char *from)
+{
+	const unsigned char *bytes = (const unsigned char *)from;
+
+	return (size_t)((uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
+			(uint32_t)bytes[3] << 24);
 }
 
 /* Where the value goes, with room for it; NULL: it cannot be written. */
 static char *put_head(struct tags_writer *writer, uint8_t tag, size_t length)
 {
+	struct buf *out = &writer->out;
 	char *to;
 
-	if (length > UINT32_MAX || buf_reserve(&writer->out, HEAD + length) < 0) {
+	/* Mostly there is room, and a hand-over has a hundred thousand fields. */
+	if (length > UINT32_MAX || (out->capacity - out->length < HEAD + length &&
+				    buf_reserve(out, HEAD + length) < 0)) {
 		writer->failed = true;
 		return NULL;
 	}
-	to = writer->out.bytes + writer->out.length;
+	to = out->bytes + out->length;
 	to[0] = (char)tag;
 	put_length(to + 1, length);
-	writer->out.length += HEAD + length;
+	out->length += HEAD + length;
 	return to + HEAD;
 }
 
@@ -35,12 +49,9 @@ void tags_put(struct tags_writer *writer, uint8_t tag, struct slice value)
 
 void tags_put_number(struct tags_writer *writer, uint8_t tag, uint64_t value)
 {
-	size_t length = 0;
-	char *to;
+	size_t length = value > 0 ? (size_t)(64 - __builtin_clzll(value) + 7) / 8 : 0;
+	char *to = length > 0 ? put_head(writer, tag, length) : NULL;
 
-	while (length < NUMBER_MAX && value >> (8 * length) > 0)
-		length++;
-	to = length > 0 ? put_head(writer, tag, length) : NULL;
 	for (size_t at = 0; to && at < length; at++)
 		to[at] = (char)(unsigned char)(value >> (8 * at));
 }
@@ -80,7 +91,7 @@ enum tags_answer tags_next(struct slice *input, struct tags_field *field)
 		return TAGS_END;
 	if (input->length < HEAD)
 		return TAGS_DAMAGED;
-	length = (size_t)tags_number((struct slice){input->bytes + 1, HEAD - 1});
+	length = get_length(input->bytes + 1);
 	if (length > input->length - HEAD)
 		return TAGS_DAMAGED;
 	field->tag = (uint8_t)input->bytes[0];

@@ -172,6 +172,7 @@ struct payload *pool_take_payload(struct pool *pool, size_t length)
 	}
 	payload->next = NULL;
 	payload->refs = 1;
+	payload->number = 0;
 	payload->filled = 0;
 	return payload;
 }

@@ -34,7 +34,7 @@ struct state_source {
 	uint32_t count;
 };
 
-/* Before an outbox is saved, for all of them: no payload has a number. */
+/* Before outboxes are saved again, for all of them: no payload has a number any more. */
 void state_forget_numbers(struct session *session);
 
 /* Changes nothing but the numbers of payloads. 0 or < 0: a payload could not be kept. */

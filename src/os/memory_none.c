@@ -4,3 +4,7 @@
 void memory_give_back(void)
 {
 }
+
+void memory_get_ahead(void)
+{
+}

@@ -200,7 +200,7 @@ static void close_others(struct server *server, uint64_t kept)
 
 	while (at != &server->clients) {
 		struct client *client = container_of(at, struct client, link);
-		bool stays = stream_can_move(&client->stream) && kept > 0;
+		bool stays = kept > 0 && handover_can_move(client);
 
 		at = at->next;
 		if (stays) {
@@ -269,6 +269,7 @@ int handover_replace(struct server *server)
 	if (error < 0)
 		return error;
 	error = replace(server, ends);
+	handover_forget_numbers(server);
 	unsetenv(HANDOVER_ENVIRONMENT);
 	close(ends[0]);
 	close(ends[1]);

@@ -163,6 +163,18 @@ static bool is_full(const struct packer *packer)
 	return packer->fd_count == PARCEL_FDS || packer->fields.out.length >= RECORD_BYTES;
 }
 
+bool handover_can_move(const struct client *client)
+{
+	return stream_can_move(&client->stream) && !access_holds_secret(client);
+}
+
+/* Nobody has looked at most of them for a while: memory is asked for the next one early. */
+static void expect_client(const struct client *client)
+{
+	for (size_t at = 0; at < sizeof(*client); at += 64)
+		__builtin_prefetch((const char *)client + at);
+}
+
 static int pack_clients(struct packer *packer, const struct server *server, uint64_t *packed)
 {
 	uint64_t in_hand = 0;
@@ -173,7 +185,8 @@ static int pack_clients(struct packer *packer, const struct server *server, uint
 	     at = at->next) {
 		struct client *client = container_of(at, struct client, link);
 
-		if (!stream_can_move(&client->stream) || access_holds_secret(client))
+		expect_client(container_of(at->next, struct client, link));
+		if (!handover_can_move(client))
 			continue;
 		error = pack_client(packer, client);
 		in_hand++;
@@ -190,7 +203,7 @@ static int pack_clients(struct packer *packer, const struct server *server, uint
 	return error;
 }
 
-static void forget_numbers(const struct server *server)
+void handover_forget_numbers(const struct server *server)
 {
 	for (struct list *at = server->clients.next; at != &server->clients; at = at->next)
 		state_forget_numbers(&container_of(at, struct client, link)->session);
@@ -217,7 +230,6 @@ int handover_pack(const struct server *server, int end, bool with_adopted, uint6
 	int error = packer.payload_file < 0 ? packer.payload_file : 0;
 
 	*packed = 0;
-	forget_numbers(server);
 	if (error == 0)
 		error = random_fill(&packer.generation, sizeof(packer.generation));
 	if (error == 0)

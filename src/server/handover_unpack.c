@@ -11,12 +11,16 @@
 
 #include "os/closer.h"
 #include "os/log.h"
+#include "os/memory.h"
 #include "os/parcel.h"
 #include "server/client_state.h"
 #include "server/events.h"
 #include "server/handover.h"
 #include "server/handover_format.h"
 #include "server/server.h"
+
+/* They need about MEMORY_AHEAD bytes. */
+enum { CLIENTS_AHEAD = 120 };
 
 /* A record that was taken out, and read. */
 struct unpacked {
@@ -267,15 +271,25 @@ static void load_client(struct server *server, struct unpacked *unpacked, size_t
 		lose(server, 1, why);
 }
 
+/* Few can do without. */
+static void get_memory(const struct unpacked *unpacked, size_t done)
+{
+	if (done % CLIENTS_AHEAD == 0 && unpacked->parcel.count >= done + CLIENTS_AHEAD)
+		memory_get_ahead();
+}
+
 static void load_clients(struct server *server, struct unpacked *unpacked)
 {
 	struct slice input = buf_slice(&unpacked->file);
 	size_t at = CLIENTS_FILES;
 	struct tags_field field;
 
-	while (tags_next(&input, &field) == TAGS_FIELD)
-		if (field.tag == CLIENTS_CLIENT)
-			load_client(server, unpacked, at++, field.value);
+	while (tags_next(&input, &field) == TAGS_FIELD) {
+		if (field.tag != CLIENTS_CLIENT)
+			continue;
+		get_memory(unpacked, at - CLIENTS_FILES);
+		load_client(server, unpacked, at++, field.value);
+	}
 	if (at - CLIENTS_FILES < unpacked->sockets)
 		lose(server, unpacked->sockets - (at - CLIENTS_FILES), "their state is damaged");
 }
