@@ -309,6 +309,7 @@ static void judge_subs(struct session *session, struct guard *guard)
 	uint32_t at = 0;
 	struct sub *sub;
 
+	session->router->work += session->subs.count;
 	while ((sub = map_next(&session->subs, &at))) {
 		struct slice subject = leaf_subject(sub->leaf), queue = queue_of(sub);
 
@@ -338,9 +339,13 @@ static void drop_guard(struct session *session)
 
 int session_set_permit(struct session *session, struct permit *permit)
 {
-	struct guard *guard = NULL;
+	struct guard *guard = session->outbox.guard;
+	bool is_narrow = permit_is_narrow(permit);
 
-	if (permit_is_narrow(permit)) {
+	/* As before: CONNECT may come again and again. */
+	if (guard ? is_narrow && guard->permit == permit : !is_narrow)
+		return 0;
+	if (is_narrow) {
 		guard = session_take_guard(session);
 		if (!guard)
 			return -ENOMEM;
@@ -348,6 +353,7 @@ int session_set_permit(struct session *session, struct permit *permit)
 		guard->forbidden = NULL;
 	} else {
 		drop_guard(session);
+		guard = NULL;
 	}
 	judge_subs(session, guard);
 	return 0;

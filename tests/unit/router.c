@@ -759,6 +759,31 @@ static void what_is_remembered_is_not_believed_when_it_changed(void)
 	finish();
 }
 
+/* Whoever is passed over took time as well: others should have their turn (session.h). */
+static void who_is_passed_over_costs_work(void)
+{
+	enum { MANY = 100 };
+	struct message message = {.except = &bench.ears[0], .subject = SLICE("foo")};
+	struct sub *plain[MANY], *queued[MANY];
+	uint64_t before;
+
+	begin();
+	for (size_t at = 0; at < MANY; at++) {
+		plain[at] = subscribe(0, "1", "foo", "", at ? TRIE_OK : TRIE_FIRST);
+		queued[at] = subscribe(0, "2", "foo", "q", at ? TRIE_OK : TRIE_FIRST);
+	}
+	CHECK_NUMBER(publish_message(message, SLICE("hi")), 0);
+	CHECK(bench.router.work >= 2 * MANY);
+	before = bench.router.work;
+	CHECK(router_find_own(&bench.router, SLICE("foo"), &bench.ears[1]) == NULL);
+	CHECK(bench.router.work - before >= MANY);
+	for (size_t at = 0; at < MANY; at++) {
+		unsubscribe(plain[at], at + 1 < MANY ? TRIE_OK : TRIE_LAST);
+		unsubscribe(queued[at], at + 1 < MANY ? TRIE_OK : TRIE_LAST);
+	}
+	finish();
+}
+
 static const struct test_case cases[] = {
 	TEST_CASE(neighbours_with_the_same_sid_share_one_copy),
 	TEST_CASE(many_ears_hear_all_of_many_messages),
@@ -767,6 +792,7 @@ static const struct test_case cases[] = {
 	TEST_CASE(each_plain_subscription_gets_its_own_copy),
 	TEST_CASE(two_subscriptions_of_one_client_are_two_messages),
 	TEST_CASE(the_publisher_may_be_left_out),
+	TEST_CASE(who_is_passed_over_costs_work),
 	TEST_CASE(a_tail_is_taken_as_it_stands),
 	TEST_CASE(headers_are_cut_off_for_who_wants_none),
 	TEST_CASE(a_large_body_is_copied_once_for_all),
