@@ -14,6 +14,8 @@
 #include "proto/subject.h"
 #include "proto/writer.h"
 
+enum { JSON_WORK = 256 }; /* what an object costs to read, in router.work */
+
 enum step {
 	STEP_NEXT, /* on to the next operation */
 	STEP_WAIT, /* this one is not whole yet */
@@ -599,6 +601,7 @@ static enum step on_connect(struct session *session, const struct op *op, struct
 	enum fault fault = handshake_read_connect(op->line, connect, claimed);
 
 	(void)input;
+	session->router->work += JSON_WORK;
 	session->outbox.wants_headers = connect->headers && session->limits->headers;
 	if (claimed && fault != FAULT_JSON && fault != FAULT_MEMORY)
 		return claim(session, claimed, fault);
@@ -657,6 +660,7 @@ void session_refuse(struct session *session)
 static enum step on_info(struct session *session, const struct op *op, struct slice *input)
 {
 	(void)input;
+	session->router->work += JSON_WORK;
 	if (handshake_is_object(op->line))
 		return STEP_NEXT;
 	return complain(session, FAULT_JSON);

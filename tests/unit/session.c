@@ -1190,6 +1190,22 @@ static void the_same_permit_again_is_no_work(void)
 	finish();
 }
 
+/* A packet has room for twenty thousand of them. */
+static void to_read_an_object_is_work(void)
+{
+	static const char *const lines[] = {"CONNECT {}\r\n", "INFO {}\r\n"};
+	uint64_t before;
+
+	set_default_limits();
+	begin();
+	for (size_t at = 0; at < 2; at++) {
+		before = router.work;
+		feed(&peers[0], slice_of(lines[at]));
+		CHECK(router.work - before >= SESSION_WORK / 200);
+	}
+	finish();
+}
+
 static void a_grant_ends_with_its_time(void)
 {
 	static const struct lists lists = {.allow_responses = true, .max_responses = 9,
@@ -1429,6 +1445,7 @@ static const struct test_case cases[] = {
 	TEST_CASE(many_subscriptions_may_be_removed),
 	TEST_CASE(a_filter_comes_and_goes_with_the_permit),
 	TEST_CASE(the_same_permit_again_is_no_work),
+	TEST_CASE(to_read_an_object_is_work),
 	TEST_CASE(a_grant_ends_with_its_time),
 	TEST_CASE(events_are_told_to_the_owner),
 	TEST_CASE(complaints_are_told_one_by_one),
