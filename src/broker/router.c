@@ -519,7 +519,8 @@ static bool put_cast(struct router *router, struct delivery *delivery, struct su
 	if (!cast || (cast->message != router->in_messages &&
 		      !fill_cast(router, cast, form, sub_sid(sub))))
 		return put_copied(outbox, form, sub);
-	return outbox_refer(outbox, cast->payload, cast->start, cast->end);
+	return outbox_refer(outbox, cast->payload, cast->start, cast->end) ||
+	       put_copied(outbox, form, sub);
 }
 
 void router_rest(struct router *router)

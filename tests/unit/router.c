@@ -730,6 +730,42 @@ static void many_ears_hear_all_of_many_messages(void)
 	finish();
 }
 
+static size_t memory_of(const struct outbox *outbox)
+{
+	size_t bytes = 0;
+
+	for (const struct chunk *chunk = outbox->first; chunk; chunk = chunk->next)
+		bytes += sizeof(*chunk) + chunk->capacity + CHUNK_SLACK;
+	return bytes;
+}
+
+/* All have the same two subscriptions, and messages to both take turns. */
+static void many_short_messages_take_little_memory(void)
+{
+	enum { MESSAGES = 4000 };
+	struct buf expected = {0};
+	struct sub *subs[2 * EARS];
+
+	begin();
+	for (size_t at = 0; at < EARS; at++) {
+		subs[at] = subscribe(at, "1", "foo", "", at ? TRIE_OK : TRIE_FIRST);
+		subs[EARS + at] = subscribe(at, "2", "bar", "", at ? TRIE_OK : TRIE_FIRST);
+	}
+	for (int count = 0; count < MESSAGES; count++) {
+		CHECK_NUMBER(publish("foo", "", "hi"), EARS);
+		CHECK_NUMBER(publish("bar", "", "ho"), EARS);
+		buf_printf(&expected, "MSG foo 1 2\r\nhi\r\nMSG bar 2 2\r\nho\r\n");
+	}
+	for (size_t at = 0; at < EARS; at++) {
+		CHECK(memory_of(&bench.ears[at]) < 4 * expected.length);
+		CHECK(slice_equal(hear(at), buf_slice(&expected)));
+	}
+	for (size_t at = 0; at < 2 * EARS; at++)
+		unsubscribe(subs[at], (at + 1) % EARS ? TRIE_OK : TRIE_LAST);
+	buf_fini(&expected);
+	finish();
+}
+
 /* A memo that another subject took over, or that is stale, is not believed. */
 static void what_is_remembered_is_not_believed_when_it_changed(void)
 {
@@ -787,6 +823,7 @@ static void who_is_passed_over_costs_work(void)
 static const struct test_case cases[] = {
 	TEST_CASE(neighbours_with_the_same_sid_share_one_copy),
 	TEST_CASE(many_ears_hear_all_of_many_messages),
+	TEST_CASE(many_short_messages_take_little_memory),
 	TEST_CASE(what_is_remembered_is_not_believed_when_it_changed),
 	TEST_CASE(nobody_hears_what_nobody_wants),
 	TEST_CASE(each_plain_subscription_gets_its_own_copy),
