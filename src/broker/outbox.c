@@ -98,8 +98,23 @@ void outbox_attach(struct outbox *outbox, struct payload *payload, size_t start,
 	outbox_tell(outbox, end - start);
 }
 
+/*
+ * Nothing can be appended behind a reference: it costs the next bytes a chunk. Where little stands
+ * before it and little is referred to, as when two payloads take turns, most of the memory would be
+ * chunks.
+ */
+static bool is_worth_a_chunk(const struct chunk *last, uint32_t length)
+{
+	uint32_t held = last->payload ? last->payload_end - last->payload_start
+				      : last->end - last->start;
+
+	return held + length >= last->capacity / 2;
+}
+
 bool outbox_refer_anew(struct outbox *outbox, struct payload *payload, uint32_t start, uint32_t end)
 {
+	if (outbox->last && !is_worth_a_chunk(outbox->last, end - start))
+		return false;
 	if (!outbox_room(outbox, 0, end - start))
 		return false;
 	outbox_attach(outbox, payload, start, end);

@@ -83,7 +83,7 @@ bool outbox_refer_anew(struct outbox *outbox, struct payload *payload, uint32_t 
 
 /*
  * Bytes start to end of a payload that goes on growing. Where those before them were the last to
- * be put, nothing but their end moves. False as with outbox_room().
+ * be put, nothing but their end moves. False as with outbox_room(), or they are better copied.
  */
 static inline bool outbox_refer(struct outbox *outbox, struct payload *payload, uint32_t start,
 				uint32_t end)

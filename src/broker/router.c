@@ -277,9 +277,10 @@ static struct match find_match(struct router *router, struct slice subject, stru
 	return memo->match;
 }
 
-static struct sub *find_member(struct leaf *leaf, const struct outbox *outbox)
+static struct sub *find_member(struct router *router, struct leaf *leaf,
+			       const struct outbox *outbox)
 {
-	for (uint32_t at = 0; at < leaf_count(leaf); at++)
+	for (uint32_t at = 0; at < leaf_count(leaf); at++, router->work++)
 		if (leaf_members(leaf)[at]->outbox == outbox)
 			return leaf_members(leaf)[at];
 	return NULL;
@@ -289,11 +290,11 @@ struct sub *router_find_own(struct router *router, struct slice subject,
 			    const struct outbox *outbox)
 {
 	struct match match = find_match(router, subject, NULL);
-	struct sub *sub = match.literal ? find_member(match.literal, outbox) : NULL;
+	struct sub *sub = match.literal ? find_member(router, match.literal, outbox) : NULL;
 
 	for (uint32_t at = 0; at < match.count && !sub; at++)
 		if (!leaf_queue(match.patterns[at]))
-			sub = find_member(match.patterns[at], outbox);
+			sub = find_member(router, match.patterns[at], outbox);
 	return sub;
 }
 
@@ -518,7 +519,8 @@ static bool put_cast(struct router *router, struct delivery *delivery, struct su
 	if (!cast || (cast->message != router->in_messages &&
 		      !fill_cast(router, cast, form, sub_sid(sub))))
 		return put_copied(outbox, form, sub);
-	return outbox_refer(outbox, cast->payload, cast->start, cast->end);
+	return outbox_refer(outbox, cast->payload, cast->start, cast->end) ||
+	       put_copied(outbox, form, sub);
 }
 
 void router_rest(struct router *router)
@@ -614,7 +616,8 @@ static void deliver_to_all(struct router *router, struct delivery *delivery, str
 	uint32_t last = leaf_count(leaf) - 1;
 	bool is_twin = false; /* of the one before */
 
-	router->work++;
+	/* To pass one over, for whatever reason, is work too. */
+	router->work += 2 + (uint64_t)last;
 	for (uint32_t at = 0; at < last; at++) {
 		bool has_twin = sub_has_sid_of(members[at], members[at + 1]);
 
@@ -652,9 +655,11 @@ static bool deliver_to_one(struct router *router, struct delivery *delivery,
 		uint32_t at = first > before ? first - before : 0;
 		uint32_t count = leaf_count(leaf);
 
-		for (; at < count && before + at < last; at++)
+		for (; at < count && before + at < last; at++) {
+			router->work++;
 			if (deliver(router, delivery, leaf_members(leaf)[at], false))
 				return true;
+		}
 		before += count;
 	}
 	return false;
@@ -705,7 +710,6 @@ static uint64_t deliver_to_leaves(struct router *router, struct delivery *delive
 	if (router->noted)
 		deliver_to_queues(router, delivery);
 	router->out_messages += delivery->count;
-	router->work += delivery->count;
 	return delivery->count;
 }
 
@@ -761,6 +765,6 @@ uint64_t router_repeat(struct router *router, const struct memo *memo, struct sl
 	delivery.count = 0;
 	deliver(router, &delivery, memo->match.literal->one, false);
 	router->out_messages += delivery.count;
-	router->work += 1 + delivery.count;
+	router->work += 2;
 	return delivery.count;
 }

@@ -73,7 +73,7 @@ struct router {
 	uint64_t random;
 	uint64_t subscriptions; /* that there are */
 	uint64_t unsubscribed;  /* that there were */
-	uint64_t work;          /* nodes and leaves seen, messages delivered: where time goes */
+	uint64_t work;          /* nodes, leaves and members seen: where time goes */
 	uint64_t in_messages;  /* published by clients */
 	uint64_t out_messages; /* put into outboxes */
 };

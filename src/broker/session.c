@@ -14,6 +14,8 @@
 #include "proto/subject.h"
 #include "proto/writer.h"
 
+enum { JSON_WORK = 256 }; /* what an object costs to read, in router.work */
+
 enum step {
 	STEP_NEXT, /* on to the next operation */
 	STEP_WAIT, /* this one is not whole yet */
@@ -330,6 +332,7 @@ static void judge_subs(struct session *session, struct guard *guard)
 	uint32_t at = 0;
 	struct sub *sub;
 
+	session->router->work += session->subs.count;
 	while ((sub = map_next(&session->subs, &at))) {
 		struct slice subject = leaf_subject(sub->leaf), queue = queue_of(sub);
 
@@ -359,9 +362,13 @@ static void drop_guard(struct session *session)
 
 int session_set_permit(struct session *session, struct permit *permit)
 {
-	struct guard *guard = NULL;
+	struct guard *guard = session->outbox.guard;
+	bool is_narrow = permit_is_narrow(permit);
 
-	if (permit_is_narrow(permit)) {
+	/* As before: CONNECT may come again and again. */
+	if (guard ? is_narrow && guard->permit == permit : !is_narrow)
+		return 0;
+	if (is_narrow) {
 		guard = session_take_guard(session);
 		if (!guard)
 			return -ENOMEM;
@@ -369,6 +376,7 @@ int session_set_permit(struct session *session, struct permit *permit)
 		guard->forbidden = NULL;
 	} else {
 		drop_guard(session);
+		guard = NULL;
 	}
 	judge_subs(session, guard);
 	return 0;
@@ -614,6 +622,7 @@ static enum step on_connect(struct session *session, const struct op *op, struct
 	enum fault fault = handshake_read_connect(op->line, connect, claimed);
 
 	(void)input;
+	session->router->work += JSON_WORK;
 	session->outbox.wants_headers = connect->headers && session->limits->headers;
 	if (claimed && fault != FAULT_JSON && fault != FAULT_MEMORY)
 		return claim(session, claimed, fault);
@@ -673,6 +682,7 @@ void session_refuse(struct session *session)
 static enum step on_info(struct session *session, const struct op *op, struct slice *input)
 {
 	(void)input;
+	session->router->work += JSON_WORK;
 	if (handshake_is_object(op->line))
 		return STEP_NEXT;
 	return complain(session, FAULT_JSON);

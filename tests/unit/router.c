@@ -730,6 +730,42 @@ static void many_ears_hear_all_of_many_messages(void)
 	finish();
 }
 
+static size_t memory_of(const struct outbox *outbox)
+{
+	size_t bytes = 0;
+
+	for (const struct chunk *chunk = outbox->first; chunk; chunk = chunk->next)
+		bytes += sizeof(*chunk) + chunk->capacity + CHUNK_SLACK;
+	return bytes;
+}
+
+/* All have the same two subscriptions, and messages to both take turns. */
+static void many_short_messages_take_little_memory(void)
+{
+	enum { MESSAGES = 4000 };
+	struct buf expected = {0};
+	struct sub *subs[2 * EARS];
+
+	begin();
+	for (size_t at = 0; at < EARS; at++) {
+		subs[at] = subscribe(at, "1", "foo", "", at ? TRIE_OK : TRIE_FIRST);
+		subs[EARS + at] = subscribe(at, "2", "bar", "", at ? TRIE_OK : TRIE_FIRST);
+	}
+	for (int count = 0; count < MESSAGES; count++) {
+		CHECK_NUMBER(publish("foo", "", "hi"), EARS);
+		CHECK_NUMBER(publish("bar", "", "ho"), EARS);
+		buf_printf(&expected, "MSG foo 1 2\r\nhi\r\nMSG bar 2 2\r\nho\r\n");
+	}
+	for (size_t at = 0; at < EARS; at++) {
+		CHECK(memory_of(&bench.ears[at]) < 4 * expected.length);
+		CHECK(slice_equal(hear(at), buf_slice(&expected)));
+	}
+	for (size_t at = 0; at < 2 * EARS; at++)
+		unsubscribe(subs[at], (at + 1) % EARS ? TRIE_OK : TRIE_LAST);
+	buf_fini(&expected);
+	finish();
+}
+
 /* A memo that another subject took over, or that is stale, is not believed. */
 static void what_is_remembered_is_not_believed_when_it_changed(void)
 {
@@ -759,14 +795,41 @@ static void what_is_remembered_is_not_believed_when_it_changed(void)
 	finish();
 }
 
+/* Whoever is passed over took time as well: others should have their turn (session.h). */
+static void who_is_passed_over_costs_work(void)
+{
+	enum { MANY = 100 };
+	struct message message = {.except = &bench.ears[0], .subject = SLICE("foo")};
+	struct sub *plain[MANY], *queued[MANY];
+	uint64_t before;
+
+	begin();
+	for (size_t at = 0; at < MANY; at++) {
+		plain[at] = subscribe(0, "1", "foo", "", at ? TRIE_OK : TRIE_FIRST);
+		queued[at] = subscribe(0, "2", "foo", "q", at ? TRIE_OK : TRIE_FIRST);
+	}
+	CHECK_NUMBER(publish_message(message, SLICE("hi")), 0);
+	CHECK(bench.router.work >= 2 * MANY);
+	before = bench.router.work;
+	CHECK(router_find_own(&bench.router, SLICE("foo"), &bench.ears[1]) == NULL);
+	CHECK(bench.router.work - before >= MANY);
+	for (size_t at = 0; at < MANY; at++) {
+		unsubscribe(plain[at], at + 1 < MANY ? TRIE_OK : TRIE_LAST);
+		unsubscribe(queued[at], at + 1 < MANY ? TRIE_OK : TRIE_LAST);
+	}
+	finish();
+}
+
 static const struct test_case cases[] = {
 	TEST_CASE(neighbours_with_the_same_sid_share_one_copy),
 	TEST_CASE(many_ears_hear_all_of_many_messages),
+	TEST_CASE(many_short_messages_take_little_memory),
 	TEST_CASE(what_is_remembered_is_not_believed_when_it_changed),
 	TEST_CASE(nobody_hears_what_nobody_wants),
 	TEST_CASE(each_plain_subscription_gets_its_own_copy),
 	TEST_CASE(two_subscriptions_of_one_client_are_two_messages),
 	TEST_CASE(the_publisher_may_be_left_out),
+	TEST_CASE(who_is_passed_over_costs_work),
 	TEST_CASE(a_tail_is_taken_as_it_stands),
 	TEST_CASE(headers_are_cut_off_for_who_wants_none),
 	TEST_CASE(a_large_body_is_copied_once_for_all),

@@ -1166,6 +1166,48 @@ static void a_filter_comes_and_goes_with_the_permit(void)
 	finish();
 }
 
+/* As with each CONNECT: who has many subscriptions must not hold up others by it. */
+static void the_same_permit_again_is_no_work(void)
+{
+	struct permit *permit = make_permit(&(struct lists){.subscribe_deny = "a.c"});
+	uint64_t before;
+
+	set_default_limits();
+	begin();
+	feed(&peers[0], SLICE(QUIET "SUB a.* 1\r\nSUB b.* 2\r\nSUB c 3\r\n"));
+	before = router.work;
+	change_permit(0, NULL);
+	CHECK_NUMBER(router.work, before);
+	CHECK_NUMBER(session_set_permit(&peers[0].session, permit), 0);
+	CHECK(router.work >= before + 3);
+	before = router.work;
+	CHECK_NUMBER(session_set_permit(&peers[0].session, permit), 0);
+	CHECK_NUMBER(router.work, before);
+	feed(&peers[1], SLICE(QUIET "PUB a.b 1\r\n1\r\nPUB a.c 0\r\n\r\n"));
+	check_told(0, "MSG a.b 1 1\r\n1\r\n");
+	before = router.work;
+	change_permit(0, NULL);
+	CHECK(router.work >= before + 3);
+	permit_unref(permit);
+	finish();
+}
+
+/* A packet has room for twenty thousand of them. */
+static void to_read_an_object_is_work(void)
+{
+	static const char *const lines[] = {"CONNECT {}\r\n", "INFO {}\r\n"};
+	uint64_t before;
+
+	set_default_limits();
+	begin();
+	for (size_t at = 0; at < 2; at++) {
+		before = router.work;
+		feed(&peers[0], slice_of(lines[at]));
+		CHECK(router.work - before >= SESSION_WORK / 200);
+	}
+	finish();
+}
+
 static void a_grant_ends_with_its_time(void)
 {
 	static const struct lists lists = {.allow_responses = true, .max_responses = 9,
@@ -1404,6 +1446,8 @@ static const struct test_case cases[] = {
 	TEST_CASE(subscriptions_that_are_not_allowed_any_more_are_removed),
 	TEST_CASE(many_subscriptions_may_be_removed),
 	TEST_CASE(a_filter_comes_and_goes_with_the_permit),
+	TEST_CASE(the_same_permit_again_is_no_work),
+	TEST_CASE(to_read_an_object_is_work),
 	TEST_CASE(a_grant_ends_with_its_time),
 	TEST_CASE(events_are_told_to_the_owner),
 	TEST_CASE(complaints_are_told_one_by_one),
