@@ -5,7 +5,7 @@
  *   main.c    settings → log → sockets → server
  *   server/   a client is a connected socket; the server owns the loop, the router and the clients.
  *             settings are options over a config: config_file, config_parse, config_options.
- *             access, turnstile, accounts: who comes in, and where to; sockets, sandbox, files: how
+ *             access, turnstile, strangers, accounts: who comes in, and where to; sockets, sandbox, files: how
  *             it begins; status, events, logging, client_log: what it tells; reload, verdict;
  *             lame_duck, idle: how it ends; handover, client_state,
  *             upgrade: how another process goes on with its clients
@@ -16,7 +16,7 @@
  *   os/       loop and poller, stream, listener and accept, address, credentials, supervisor and
  *             units, log, signals, parcel, trial, closer, file, clock, random, memory, crypto,
  *             hasher, secret, process
- *   base/     slice, buf, list, map, hash, scan, tags, secret
+ *   base/     slice, buf, list, map, slab, hash, scan, tags, secret
  *
  * An include points down this list or stays on its floor, never up. A message's way:
  *

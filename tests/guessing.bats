@@ -15,6 +15,7 @@ setup() {
 }
 
 teardown() {
+	[[ -z ${OTHER_PID:-} ]] || kill "$OTHER_PID"
 	# shellcheck disable=SC2034 # lib_teardown's
 	PORT=
 	lib_teardown
@@ -33,6 +34,23 @@ measure() {
 	read -r _ _ P99_US < <(tail -n 1 "$DIR/honest")
 }
 
+# Another broker, with a plain password, on port ELSEWHERE.
+start_elsewhere() {
+	mkdir "$DIR/elsewhere"
+	"$MINATS" -a 127.0.0.1 -p -1 --ports_file_dir "$DIR/elsewhere" --user joe --pass sesame \
+		2>"$DIR/elsewhere.log" 3>&- &
+	OTHER_PID=$!
+	await grep -q 'Server is ready' "$DIR/elsewhere.log"
+	ELSEWHERE=$(grep -oE '127\.0\.0\.1:[0-9]+' "$DIR/elsewhere/"*.ports | head -n 1)
+	ELSEWHERE=${ELSEWHERE##*:}
+}
+
+# The same where no hash is compared: the guessers themselves take as much of the machine.
+guess_elsewhere() {
+	python3 "$ROOT/tests/tools/guess.py" "$ELSEWHERE" 167 8 >"$DIR/elsewhere.guessed"
+	[[ -s $DIR/elsewhere.guessed ]] || fail 'who knows the plain password was not let in'
+}
+
 guess() {
 	read -r TRIED SLOWEST_MS < <(python3 "$ROOT/tests/tools/guess.py" "$PORT" 167 8)
 	[[ -n $TRIED ]] || fail 'who knows the password was not let in'
@@ -41,19 +59,20 @@ guess() {
 # What else runs on the machine makes them wait too, but not each time: of some tries the best one counts.
 @test "10,000 wrong passwords a minute delay no message by more than a fifth, and no login by two seconds" {
 	local try alone=1000000 attacked=1000000
+	start_elsewhere
 	start_broker --user joe --pass "$HASH"
 	for try in 1 2 3 4 5; do
-		measure pause 8
+		measure guess_elsewhere
 		((P99_US >= alone)) || alone=$P99_US
 		measure guess
 		((P99_US >= attacked)) || attacked=$P99_US
-		[[ -z ${SHOW_MEASURED:-} ]] || printf '# try %s: p99 %s us alone, %s us attacked; %s tried, %s ms to log in\n' \
+		[[ -z ${SHOW_MEASURED:-} ]] || printf '# try %s: p99 %s us without hashes, %s us with them; %s tried, %s ms to log in\n' \
 			"$try" "$alone" "$attacked" "$TRIED" "$SLOWEST_MS" >&3
 		((TRIED >= 1000)) || fail "only $TRIED were tried" || return
 		((SLOWEST_MS <= 2000)) || fail "a login took $SLOWEST_MS ms" || return
 		((attacked * 10 > alone * 12)) || return 0
 	done
-	fail "p99 is $attacked us, and $alone us without them"
+	fail "p99 is $attacked us, and $alone us where nothing is hashed"
 }
 
 @test "the thread that compares runs when nobody else wants to" {
