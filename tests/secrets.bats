@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # A secret is known to the broker and to nobody who looks at it from outside: not in its arguments, nor in its log,
-# nor in what the next process gets, nor in a core dump.
+# nor in what the next process gets. tests/dumps.bats has core dumps.
 
 load lib.bash
 
@@ -145,29 +145,4 @@ keeps_its_users() {
 	done
 	stop_broker
 	refute knows "$LOG"
-}
-
-# dumps OPTION...: started in a folder of its own, and ended by SIGSEGV when it serves. A core dump is in DUMPED.
-dumps() {
-	DUMPED=$BATS_TEST_TMPDIR/core$RANDOM
-	mkdir "$DUMPED"
-	# shellcheck disable=SC2016 # for the other shell
-	spawn sh -c 'cd "$1" && shift && ulimit -c unlimited && exec "$@"' - "$DUMPED" "$MINATS" -a 127.0.0.1 -p -1 \
-		--ports_file_dir "$DIR" "$@"
-	await_ports
-	kill -SEGV "$BROKER_PID"
-	await_exit
-	((EXIT_STATUS == 128 + 11)) || fail "it ended with $EXIT_STATUS" || return
-	DUMPED=$(find "$DUMPED" -type f -name 'core*')
-}
-
-@test "a process that knows it leaves no core dump, and one that knows none does" {
-	ours 'a process that is not dumped'
-	refute grep -qa __asan_init "$MINATS" || skip 'a sanitizer keeps the signal for itself'
-	[[ $(</proc/sys/kernel/core_pattern) == core* ]] || skip 'core dumps go elsewhere'
-	dumps
-	[[ -n $DUMPED ]] || skip 'there are no core dumps here'
-	rm "$DUMPED"
-	dumps --auth "$SECRET"
-	[[ -z $DUMPED ]]
 }
