@@ -8,8 +8,32 @@
 
 enum { PAGE = 4096 };
 
+/*
+ * Of each small size the C library keeps some freed pieces for the next who asks, wherever in the
+ * heap they lie, and each keeps a page from going back. They are exchanged for others, which lie
+ * together where the heap begins.
+ */
+static void gather_spares(void)
+{
+	enum { EACH = 7, LEAST = 24, MOST = 1032, STEP = 16 };
+	void *volatile scattered[EACH], *volatile together[EACH];
+
+	for (size_t size = MOST; size >= LEAST; size -= STEP) {
+		for (size_t at = 0; at < EACH; at++)
+			scattered[at] = malloc(size);
+		for (size_t at = 0; at < EACH; at++)
+			together[at] = malloc(size);
+		for (size_t at = 0; at < EACH; at++)
+			free(together[at]);
+		for (size_t at = 0; at < EACH; at++)
+			free(scattered[at]);
+	}
+}
+
 void memory_give_back(void)
 {
+	malloc_trim(0);
+	gather_spares();
 	malloc_trim(0);
 }
 

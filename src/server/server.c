@@ -26,7 +26,7 @@
 enum {
 	TRIM_MS = 5000,
 	/* Less than this is not worth a wake-up. */
-	TRIM_BYTES = 256 << 10,
+	TRIM_BYTES = 64 << 10,
 	TRIM_CLIENTS = 64,
 	TRIM_SUBSCRIPTIONS = 2048,
 	LATE_A_TURN = 256,
