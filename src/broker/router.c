@@ -218,60 +218,74 @@ static struct match look_up(struct router *router, struct slice subject, uint32_
 	return match;
 }
 
-static void fill_memo(struct router *router, struct memo *memo, struct slice subject, uint32_t hash)
+/* The place of a subject's memo; NULL: it can have none. */
+static struct memo *memo_place(const struct router *router, struct slice subject, uint32_t hash)
 {
-	struct match match = look_up(router, subject, hash);
+	if (!router->memos || subject.length > MEMO_SUBJECT)
+		return NULL;
+	return &router->memos[hash % ROUTER_MEMOS];
+}
+
+static bool memo_is_of(const struct memo *memo, const struct trie *trie, struct slice subject,
+		       uint32_t hash)
+{
+	return memo->pattern_generation == trie->pattern_generation && memo->hash == hash &&
+	       memo->length == subject.length &&
+	       memcmp(memo->line + 5, subject.bytes, subject.length) == 0;
+}
+
+static void fill_memo(const struct trie *trie, struct memo *memo, struct slice subject,
+		      uint32_t hash, const struct match *match)
+{
 	char *to = writer_copy(memo->line, SLICE("HMSG "));
 
-	memo->pattern_generation = 0;
-	if (match.count > MEMO_PATTERNS)
-		return;
 	*writer_copy(to, subject) = ' ';
 	memo->length = (uint32_t)subject.length;
 	memo->hash = hash;
-	memo->match = match;
+	memo->match = *match;
 	memo->match.patterns = memo->patterns;
-	for (uint32_t at = 0; at < match.count; at++)
-		memo->patterns[at] = match.patterns[at];
-	memo->pattern_generation = router->trie.pattern_generation;
-	memo->literal_generation = router->trie.literal_generation;
+	for (uint32_t at = 0; at < match->count; at++)
+		memo->patterns[at] = match->patterns[at];
+	memo->pattern_generation = trie->pattern_generation;
+	memo->literal_generation = trie->literal_generation;
 }
 
-/* The memo of a subject, if it gets one: the first time it is only noted that it was there. */
-static struct memo *find_memo(struct router *router, struct slice subject, uint32_t hash)
+/* Of a subject that was looked up. The first time it is only noted that it was there. */
+static struct memo *remember(struct router *router, struct slice subject, uint32_t hash,
+			     const struct match *match)
 {
-	uint32_t place = hash % ROUTER_MEMOS;
 	struct memo *memo;
 
 	if (!router->memos)
 		router->memos = calloc(ROUTER_MEMOS, sizeof(*router->memos));
-	if (!router->memos || subject.length > MEMO_SUBJECT)
+	memo = memo_place(router, subject, hash);
+	if (!memo || match->count > MEMO_PATTERNS)
 		return NULL;
-	memo = &router->memos[place];
-	if (memo->pattern_generation == router->trie.pattern_generation && memo->hash == hash &&
-	    memo->length == subject.length &&
-	    memcmp(memo->line + 5, subject.bytes, subject.length) == 0)
-		return memo;
-	if (router->passed[place] != hash) {
-		router->passed[place] = hash;
+	if (router->passed[hash % ROUTER_MEMOS] != hash) {
+		router->passed[hash % ROUTER_MEMOS] = hash;
 		return NULL;
 	}
-	fill_memo(router, memo, subject, hash);
-	return memo->pattern_generation ? memo : NULL;
+	fill_memo(&router->trie, memo, subject, hash, match);
+	return memo;
 }
 
 static struct match find_match(struct router *router, struct slice subject, struct memo *memo)
 {
 	struct trie *trie = &router->trie;
+	struct match match;
 	uint32_t hash;
 
 	router->recent = memo;
 	if (memo && memo_is_fresh(memo, trie))
 		return memo->match;
 	hash = memo ? memo->hash : trie_hash(trie, subject);
-	memo = router->recent = find_memo(router, subject, hash);
-	if (!memo)
-		return look_up(router, subject, hash);
+	memo = memo_place(router, subject, hash);
+	if (!memo || !memo_is_of(memo, trie, subject, hash)) {
+		match = look_up(router, subject, hash);
+		router->recent = remember(router, subject, hash, &match);
+		return match;
+	}
+	router->recent = memo;
 	if (!memo_is_fresh(memo, trie))
 		refresh(memo, trie, subject);
 	return memo->match;

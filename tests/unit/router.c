@@ -766,6 +766,32 @@ static void many_short_messages_take_little_memory(void)
 	finish();
 }
 
+/* More patterns match than a memo holds: they are looked up once for each message, not twice. */
+static void what_cannot_be_remembered_is_looked_up_once(void)
+{
+	static const char *const queues[MEMO_PATTERNS + 1] = {"a", "b", "c", "d", "e",
+							      "f", "g", "h", "i"};
+	struct sub *subs[MEMO_PATTERNS + 1];
+	uint64_t before, first;
+
+	begin();
+	for (size_t at = 0; at <= MEMO_PATTERNS; at++)
+		subs[at] = subscribe(0, "1", "foo.*", queues[at], TRIE_FIRST);
+	before = bench.router.work;
+	CHECK_NUMBER(publish("foo.bar", "", ""), MEMO_PATTERNS + 1);
+	first = bench.router.work - before;
+	for (int count = 0; count < 3; count++) {
+		before = bench.router.work;
+		CHECK_NUMBER(publish("foo.bar", "", ""), MEMO_PATTERNS + 1);
+		CHECK_NUMBER(bench.router.work - before, first);
+		CHECK(!bench.router.recent);
+	}
+	hear(0);
+	for (size_t at = 0; at <= MEMO_PATTERNS; at++)
+		unsubscribe(subs[at], TRIE_LAST);
+	finish();
+}
+
 /* A memo that another subject took over, or that is stale, is not believed. */
 static void what_is_remembered_is_not_believed_when_it_changed(void)
 {
@@ -825,6 +851,7 @@ static const struct test_case cases[] = {
 	TEST_CASE(many_ears_hear_all_of_many_messages),
 	TEST_CASE(many_short_messages_take_little_memory),
 	TEST_CASE(what_is_remembered_is_not_believed_when_it_changed),
+	TEST_CASE(what_cannot_be_remembered_is_looked_up_once),
 	TEST_CASE(nobody_hears_what_nobody_wants),
 	TEST_CASE(each_plain_subscription_gets_its_own_copy),
 	TEST_CASE(two_subscriptions_of_one_client_are_two_messages),
