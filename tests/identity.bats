@@ -42,7 +42,7 @@ bus() {
 	: >"$DIR/visited"
 	socat "UNIX-LISTEN:$DIR/bus,fork" "SYSTEM:echo >>$DIR/visited; $1" 2>"$DIR/socat.log" 3>&- &
 	SOCAT_PID=$!
-	await test -S "$DIR/bus"
+	await_socket "$DIR/bus"
 }
 
 count() {

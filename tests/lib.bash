@@ -118,6 +118,11 @@ await() {
 	done
 }
 
+# await_socket PATH: somebody listens on this Unix socket; its file is there a moment before that.
+await_socket() {
+	await grep -q " 00010000 .* $1\$" /proc/net/unix
+}
+
 # refute COMMAND...: it must not succeed. (bats overlooks the failure of a command behind a "!".)
 refute() {
 	! "$@" || fail "should not have succeeded: $*"

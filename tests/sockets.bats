@@ -93,7 +93,7 @@ talk_unix() {
 @test "the stale file of a Unix socket is replaced, a socket in use or another file is not" {
 	differs sockets
 	spawn "$MINATS" --listen "unix:$DIR/socket"
-	await test -S "$DIR/socket"
+	await_socket "$DIR/socket"
 	await talk_unix "$DIR/socket"
 	refuses "$DIR/socket" -- --listen "unix:$DIR/socket"
 	kill -KILL "$BROKER_PID"

@@ -64,7 +64,7 @@ enter() {
 @test "a user of this machine has so many connections on Unix sockets" {
 	ours 'limits of a user'
 	spawn "$MINATS" --listen "unix:$DIR/socket" --max_connections_per_uid 1
-	await test -S "$DIR/socket"
+	await_socket "$DIR/socket"
 	coproc ONE { exec nc -U "$DIR/socket" 3>&-; }
 	# shellcheck disable=SC2154 # coproc's
 	local pid=$ONE_PID line
