@@ -233,7 +233,7 @@ gate:
 
 lint:
 	mandoc -Tlint -Wwarning man/minats.8 man/minats.conf.5
-	shellcheck -x packaging/bootstrap .ci/run tests/run tests/clients/install tests/*.sh \
+	shellcheck -x packaging/bootstrap .ci/run .ci/fresh tests/run tests/clients/install tests/*.sh \
 		tests/*.bash tests/*/*.bash packaging/debian/tests/socket packaging/arch/PKGBUILD
 
 install: all
