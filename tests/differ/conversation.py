@@ -13,6 +13,7 @@ Conversations with a broker as text, in files of tests/differ/conversations:
     -                   what follows is another write, after the answer to this one
     A.                  A closes its side, and hears the rest
     A< TEXT             all in all A hears these lines from minats, INFO left out
+    A<-                 or nothing
 
 In TEXT \\r \\n \\t \\0 \\\\ \\xNN are bytes, \\{N TEXT} is TEXT N times, and \\| ends a segment; a \\ at
 the end of the line means that no CRLF follows.
@@ -110,12 +111,13 @@ class Reader:
         self.found.append(alone)
 
     def expect(self, who, text):
-        self.now.expected[who] = self.now.expected.get(who, b"") + decode(text)[0] + b"\r\n"
+        line = b"" if text is None else decode(text)[0] + b"\r\n"
+        self.now.expected[who] = self.now.expected.get(who, b"") + line
 
     def line(self, number, line):
         title = re.match(r"=(=|each) (.*)", line)
         spoken = re.match(r"(\+?)([A-Za-z]) (.*)|(\+?)([A-Za-z])()$", line, re.S)
-        heard = re.match(r"([A-Za-z])<(?: (.*))?$", line)
+        heard = re.match(r"([A-Za-z])<(?:(-)| (.*))?$", line)
         if not line or line.startswith("#"):
             return
         if title:
@@ -133,7 +135,7 @@ class Reader:
         elif re.match(r"[A-Za-z]\.$", line):
             self.now.steps.append(Step(line[0], None))
         elif heard:
-            self.expect(heard[1], heard[2] or "")
+            self.expect(heard[1], None if heard[2] else heard[3] or "")
         elif spoken:
             plus, who, text = [part for part in spoken.groups() if part is not None]
             if not self.each or plus:

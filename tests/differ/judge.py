@@ -58,8 +58,28 @@ def drop_early_denial(ops):
     return ops[:end - 1] + ops[end:] if denied else ops
 
 
-# Applied to both sides, one after the other, until nothing is left; those with a key count as differences.
-EXCUSES = [(None, hide_sids_of_503), ("pedantic-once", say_once), ("denied-early", drop_early_denial)]
+def write_sizes_anew(ops):
+    sizes = re.compile(rb"^(H?MSG .*?)((?: \d+){1,2})\r\n", re.S)
+    return [sizes.sub(lambda found: found[1] + re.sub(rb" 0+(?=\d)", b" ", found[2]) + b"\r\n", op, count=1)
+            for op in ops]
+
+
+def always(_ours, _theirs):
+    return True
+
+
+def longer(ops, others):
+    return len(ops) > len(others)
+
+
+# Excuses with their keys: whom they are for, ours or both, when, and what makes equals of them. Each adds to
+# those before; without a key it is no difference.
+EXCUSES = [
+    (None, True, always, hide_sids_of_503),
+    ("sizes-anew", True, always, write_sizes_anew),
+    ("pedantic-once", True, always, say_once),
+    ("denied-early", False, longer, drop_early_denial),
+]
 
 
 def has_inner_cr(text):
@@ -79,12 +99,13 @@ CAUSES = {
     "hmsg": lambda text: re.search(rb"(?i)hmsg", text),
     "cr-in-line": has_inner_cr,
     "lf-after-verb": lambda text: re.search(rb"(?i)(SUB|PUB|CONNECT|INFO|-ERR)[ \t]+\n", text),
+    "client-err": lambda text: re.search(rb"(?is)-ERR[ \t].*\n.", text),
     "second-connect": lambda text: re.search(rb"(?is)CONNECT.*SUB.*CONNECT", text),
     "duplicate-keys": has_double_key,
 }
 
 
-KEYS = {*INFO_KEYS, *CAUSES, *(key for key, _ in EXCUSES if key)}
+KEYS = {*INFO_KEYS, *CAUSES, *(key for key, *_ in EXCUSES if key)}
 
 
 def cause_of(conversation):
@@ -94,13 +115,14 @@ def cause_of(conversation):
     return None
 
 
-def compare_heard(verdict, ours, theirs):
+def compare_heard(verdict, ours, theirs, excuses):
     if same_operations(verdict, ours, theirs):
         return True
     keys = set()
-    for key, excuse in EXCUSES:
+    for key, for_both, applies, excuse in excuses:
         before = ours, theirs
-        ours, theirs = excuse(ours), excuse(theirs)
+        if applies(ours, theirs):
+            ours, theirs = excuse(ours), excuse(theirs) if for_both else theirs
         keys |= {key} if key and (ours, theirs) != before else set()
         if same_operations(verdict, ours, theirs):
             verdict.keys |= keys
@@ -110,8 +132,9 @@ def compare_heard(verdict, ours, theirs):
 
 def compare(conversation, ours, theirs):
     verdict = Verdict()
+    excuses = [] if conversation.key else EXCUSES
     verdict.left = [who for who in sorted({*ours, *theirs})
-                    if not compare_heard(verdict, ours.get(who, []), theirs.get(who, []))]
+                    if not compare_heard(verdict, ours.get(who, []), theirs.get(who, []), excuses)]
     cause = cause_of(conversation) if verdict.left and not conversation.key else None
     if cause:
         verdict.keys.add(cause)
