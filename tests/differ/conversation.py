@@ -12,6 +12,7 @@ Conversations with a broker as text, in files of tests/differ/conversations:
     b TEXT              so does b, who has said before that he is quiet and wants headers and 503
     -                   what follows is another write, after the answer to this one
     A.                  A closes its side, and hears the rest
+    A~                  A waits until the broker hangs up
     A< TEXT             all in all A hears these lines from minats, INFO left out
     A<-                 or nothing
 
@@ -26,10 +27,10 @@ ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|\{(\d+) ((?:[^}\\]|\\x..|\\.)*)\}|(
 
 
 class Step:
-    """What one client says; a step without bytes only connects, one with None leaves."""
+    """What one client says; a step without bytes only connects, one with None leaves or waits for the end."""
 
-    def __init__(self, who, text, cuts=()):
-        self.who, self.text, self.cuts = who, text, list(cuts)
+    def __init__(self, who, text, cuts=(), waits=False):
+        self.who, self.text, self.cuts, self.waits = who, text, list(cuts), waits
 
     def segments(self):
         ends = [cut for cut in sorted(set(self.cuts)) if 0 < cut < len(self.text)]
@@ -132,8 +133,8 @@ class Reader:
             self.titled.totals = True
         elif line == "-":
             self.fresh = True
-        elif re.match(r"[A-Za-z]\.$", line):
-            self.now.steps.append(Step(line[0], None))
+        elif re.match(r"[A-Za-z][.~]$", line):
+            self.now.steps.append(Step(line[0], None, waits=line[1] == "~"))
         elif heard:
             self.expect(heard[1], None if heard[2] else heard[3] or "")
         elif spoken:
@@ -145,15 +146,15 @@ class Reader:
         else:
             self.fail(number, line)
 
-    def read(self):
-        with open(self.path, encoding="utf-8", newline="\n") as file:
-            for number, line in enumerate(file, 1):
-                self.line(number, line.rstrip("\n"))
+    def read(self, lines):
+        for number, line in enumerate(lines, 1):
+            self.line(number, line.rstrip("\n"))
         return self.found
 
 
 def read_file(path):
-    return Reader(path).read()
+    with open(path, encoding="utf-8", newline="\n") as file:
+        return Reader(path).read(file)
 
 
 def encode(text):
@@ -170,7 +171,7 @@ def encode(text):
 
 def write_step(step):
     if step.text is None:
-        return [f"{step.who}."]
+        return [f"{step.who}~" if step.waits else f"{step.who}."]
     lines, at = [], 0
     ends = [match.end() for match in re.finditer(rb"\r\n", step.text)]
     for end in [*ends, len(step.text)]:
@@ -194,7 +195,7 @@ def write(conversation):
     before = None
     for step in conversation.steps:
         lines += ["-"] if before == step.who else []
-        lines += write_step(Step(step.who.upper(), step.text, step.cuts))
+        lines += write_step(Step(step.who.upper(), step.text, step.cuts, step.waits))
         before = step.who
     return "\n".join(lines) + "\n"
 

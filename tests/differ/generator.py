@@ -66,7 +66,7 @@ class Generator:
         if self.chance(6):
             name = self.pick(sorted(ODD_CONNECT))
             fields[name] = self.pick(ODD_CONNECT[name])
-        if self.uses:
+        if self.uses == "users":
             fields.update(self.random.choices(USERS, [5, 5, 1, 1])[0])
         if fields.get("no_responders") and not self.chance(5):
             fields["headers"] = True
@@ -119,9 +119,9 @@ class Generator:
 
     def make(self):
         conversation = Conversation(self.title)
-        self.uses = conversation.use = "users" if self.chance(20) else None
+        self.uses = conversation.use = self.random.choices([None, "users", "limits"], [7, 2, 1])[0]
         names = "ABC"[:self.random.choice([1, 2, 2, 3])]
-        steps = [Step(who, self.connect() if self.uses or self.chance(85) else b"") for who in names]
+        steps = [Step(who, self.connect() if self.uses == "users" or self.chance(85) else b"") for who in names]
         for _ in range(self.random.randint(2, 8)):
             text = b"".join(self.operation() for _ in range(self.random.randint(1, 5)))
             steps.append(Step(self.pick(names), text))

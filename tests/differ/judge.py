@@ -98,7 +98,7 @@ def has_double_key(text):
 CAUSES = {
     "hmsg": lambda text: re.search(rb"(?i)hmsg", text),
     "cr-in-line": has_inner_cr,
-    "lf-after-verb": lambda text: re.search(rb"(?i)(SUB|PUB|CONNECT|INFO|-ERR)[ \t]+\n", text),
+    "lf-after-verb": lambda text: re.search(rb"(?i)((SUB|PUB|-ERR)[ \t]|CONNECT|INFO)[ \t]*\n", text),
     "client-err": lambda text: re.search(rb"(?is)-ERR[ \t].*\n.", text),
     "second-connect": lambda text: re.search(rb"(?is)CONNECT.*SUB.*CONNECT", text),
     "duplicate-keys": has_double_key,
