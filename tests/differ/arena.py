@@ -29,8 +29,9 @@ class Broker:
         self.program, self.log = program, f"{folder}/log"
         options = ["-c", configuration] if configuration else []
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen([program, *options, "-a", "127.0.0.1", "-p", "-1"], cwd=folder,
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen([program, *options, "-a", "127.0.0.1", "-p", "-1"],
+                                            cwd=folder, stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=log)
         self.port = self._await_port()
         self.witness = Witness(self.port, configuration)
 
@@ -169,11 +170,9 @@ def sort_receivers(ops):
 
 def add_totals(heard):
     """Who of a group got a message is chance: the messages of all, without their sids."""
-    rest, messages = {}, []
-    for who, ops in heard.items():
-        rest[who] = [op for op in ops if not MESSAGE.match(op)]
-        messages += [MESSAGE.sub(rb"\1 \2 ? \4\r\n", op, count=1) for op in ops if MESSAGE.match(op)]
-    return {**rest, "all": sorted(messages)}
+    rest = {who: [op for op in ops if not MESSAGE.match(op)] for who, ops in heard.items()}
+    messages = [op for ops in heard.values() for op in ops if MESSAGE.match(op)]
+    return {**rest, "all": sorted(MESSAGE.sub(rb"\1 \2 ? \4\r\n", op) for op in messages)}
 
 
 def read_info(op):
@@ -187,18 +186,18 @@ def hold(conversation, brokers):
     """What each client hears, for each broker."""
     places = [{} for _ in brokers]
     for step in conversation.steps:
-        take_step(step, [clients_of(broker, place, step.who) for broker, place in zip(brokers, places)])
-    for place in places:
-        for who in sorted(place):
-            place[who].close()
-    heard = [{who: sort_receivers(client.heard()) for who, client in place.items()} for place in places]
+        for broker, place in zip(brokers, places):
+            if step.who not in place:
+                place[step.who] = Client(broker.port)
+        take_step(step, [place[step.who] for place in places])
+    heard = [listen_to_the_end(place) for place in places]
     return [add_totals(each) for each in heard] if conversation.totals else heard
 
 
-def clients_of(broker, place, who):
-    if who not in place:
-        place[who] = Client(broker.port)
-    return place[who]
+def listen_to_the_end(clients):
+    for who in sorted(clients):
+        clients[who].close()
+    return {who: sort_receivers(client.heard()) for who, client in clients.items()}
 
 
 def take_step(step, clients):

@@ -16,18 +16,19 @@ Conversations with a broker as text, in files of tests/differ/conversations:
     A< TEXT             all in all A hears these lines from minats, INFO left out
     A<-                 or nothing
 
-In TEXT \\r \\n \\t \\0 \\\\ \\xNN are bytes, \\{N TEXT} is TEXT N times, and \\| ends a segment; a \\ at
-the end of the line means that no CRLF follows.
+In TEXT \\r \\n \\t \\0 \\\\ \\xNN are bytes, \\{N TEXT} is TEXT N times, and \\| ends a segment; a
+\\ at the end of the line means that no CRLF follows.
 """
 import re
 
 QUIET = (b'CONNECT {"verbose":false,"pedantic":false,"headers":true,"no_responders":true}\r\n')
 PLAIN = {"r": b"\r", "n": b"\n", "t": b"\t", "0": b"\0", "\\": b"\\", "|": b"\x00|"}
+NAMED = {b"\r": "\\r", b"\n": "\\n", b"\t": "\\t", b"\\": "\\\\"}
 ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|\{(\d+) ((?:[^}\\]|\\x..|\\.)*)\}|(.))", re.S)
 
 
 class Step:
-    """What one client says; a step without bytes only connects, one with None leaves or waits for the end."""
+    """What one client says. Without bytes it only connects; with None it leaves, or waits."""
 
     def __init__(self, who, text, cuts=(), waits=False):
         self.who, self.text, self.cuts, self.waits = who, text, list(cuts), waits
@@ -161,11 +162,10 @@ def encode(text):
     """Bytes as the files have them; runs of one byte are folded."""
     shown = []
     for match in re.finditer(rb"(.)\1{39,}|.", text, re.S):
-        byte = match[0][:1]
-        one = byte.decode() if b" " <= byte < b"\x7f" and byte not in b"\\}" else f"\\x{byte[0]:02x}"
-        one = {"\\x0d": "\\r", "\\x0a": "\\n", "\\x09": "\\t", "\\x5c": "\\\\"}.get(one, one)
-        one = "}" if one == "\\x7d" and len(match[0]) == 1 else one
-        shown.append(f"\\{{{len(match[0])} {one}}}" if len(match[0]) > 1 else one)
+        byte, count = match[0][:1], len(match[0])
+        one = byte.decode() if b" " <= byte < b"\x7f" else f"\\x{byte[0]:02x}"
+        one = NAMED.get(byte, one) if count == 1 or byte != b"}" else "\\x7d"
+        shown.append(f"\\{{{count} {one}}}" if count > 1 else one)
     return "".join(shown)
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-Random conversations, from the grammar and from mutations of it; and the least part of one that still
-fails. The same seed and number make the same conversation.
+Random conversations, from the grammar and from mutations of it; and the least part of one that
+still fails. The same seed and number make the same conversation.
 """
 import json
 import random
@@ -10,33 +10,42 @@ from conversation import Conversation, Speech, Step
 
 TOKENS = ["a", "b", "c", "foo", "x1"]
 ODD_TOKENS = ["", "*", ">", "a*", ">>", "\xe9", "$SYS", "_R_", "q\"q", "\\", "\x01", "A"]
-RESERVED = ["_R_.a", "_GR_.a", "_GR_.", "_R_", "$JS.ACK.x", "$JS.ACK.", "$NRG.x", "$JS.API.INFO", "_INBOX.a.b"]
+RESERVED = ["_R_.a", "_GR_.a", "_GR_.", "_R_", "$JS.ACK.x", "$JS.ACK.", "$NRG.x", "$JS.API.INFO",
+            "_INBOX.a.b"]
 SIDS = ["1", "2", "3", "s.1", "*", "9"]
-CONNECT = {"verbose": [True, False, False, False], "pedantic": [True, False, False], "echo": [True, True, False],
-           "headers": [True, True, False], "no_responders": [True, False, False], "protocol": [0, 1, 1],
-           "name": ["n", "\u00e9"], "lang": ["c"], "version": ["1"]}
-ODD_CONNECT = {"verbose": [1, None, "true"], "protocol": [2, -1, "1", None], "account": ["x", ""], "nonsense": [{}],
-               "new_account": [True, False], "sig": ["x"], "user": ["joe"], "auth_token": ["t"], "name": [1]}
-JUNK = ["", "FOO", "MSG a 1 0", "+OK", "+OK x", "-ERR", "-ERR 'x'", "INFO {}", "INFO x", "INFO", "PINGx", "PONG x",
-        "LS+ a", "RMSG a", " PING", "PIN", "SUBa 1", "PUB", "UNSUB", "HPUB", "SUB", "CONNECT", "CONNECTx", "GET / HTTP/1.1",
-        "PUB a -1", "PUB a 1234567890", "PUB a b c 1", "SUB a b c d", "UNSUB 1 2 3", "HPUB a 5 4", "HPUB a 1", "SUB a"]
-BYTES = [b" ", b"\t", b"\0", b"\xff", b"'", b'"', b"*", b">", b".", b"0", b"9", b"\r\n", b"\n", b"{", b"}", b"P", b"-"]
+CONNECT = {"verbose": [True, False, False, False], "pedantic": [True, False, False],
+           "echo": [True, True, False], "headers": [True, True, False],
+           "no_responders": [True, False, False], "protocol": [0, 1, 1], "name": ["n", "\u00e9"],
+           "lang": ["c"], "version": ["1"]}
+ODD_CONNECT = {"verbose": [1, None, "true"], "protocol": [2, -1, "1", None], "account": ["x", ""],
+               "nonsense": [{}], "new_account": [True, False], "sig": ["x"], "user": ["joe"],
+               "auth_token": ["t"], "name": [1]}
+JUNK = ["", "FOO", "MSG a 1 0", "+OK", "+OK x", "-ERR", "-ERR 'x'", "INFO {}", "INFO x", "INFO",
+        "PINGx", "PONG x", "LS+ a", "RMSG a", " PING", "PIN", "SUBa 1", "PUB", "UNSUB", "HPUB",
+        "SUB", "CONNECT", "CONNECTx", "GET / HTTP/1.1", "PUB a -1", "PUB a 1234567890",
+        "PUB a b c 1", "SUB a b c d", "UNSUB 1 2 3", "HPUB a 5 4", "HPUB a 1", "SUB a"]
+BYTES = [b" ", b"\t", b"\0", b"\xff", b"'", b'"', b"*", b">", b".", b"0", b"9", b"\r\n", b"\n",
+         b"{", b"}", b"P", b"-"]
 SIZES = [0, 0, 1, 2, 2, 5, 10, 12, 100, 511, 512, 513, 4096, 5000]
 LARGE_SIZES = [32767, 65536, 100000, 1048576, 1048577]
-USERS = [{"user": "joe", "pass": "x"}, {"user": "jim", "pass": "x"}, {"user": "joe", "pass": "y"}, {}]
+# How often a configuration is used, and as whom: as none for whom allow-wildcard and response-each
+# matter.
+USES = {None: 7, "users": 2, "limits": 1, "permits": 1}
+USERS = {"users": ["joe", "joe", "jim"],
+         "permits": ["denied", "both", "noqueues", "jim", "empty", "nothing", "plain"]}
 
 
 class Generator:
     def __init__(self, seed, number):
         self.random = random.Random(f"{seed}.{number}")
         self.title = f"seed {seed}, number {number}"
-        self.groups = 0
+        self.use, self.groups = None, 0
 
     def chance(self, percent):
         return self.random.random() * 100 < percent
 
-    def pick(self, *lists):
-        return self.random.choice(self.random.choice(lists) if len(lists) > 1 else lists[0])
+    def pick(self, choices):
+        return self.random.choice(choices)
 
     def subject(self, wildcards):
         if self.chance(3):
@@ -61,37 +70,43 @@ class Generator:
     def number(self, value):
         return f"{value:0{self.random.randint(1, 9)}d}" if self.chance(3) else str(value)
 
+    def credentials(self):
+        if self.use not in USERS or self.chance(5):
+            return {}
+        return {"user": self.pick(USERS[self.use]), "pass": "wrong" if self.chance(5) else "x"}
+
     def connect(self):
         fields = {name: self.pick(values) for name, values in CONNECT.items() if self.chance(60)}
         if self.chance(6):
             name = self.pick(sorted(ODD_CONNECT))
             fields[name] = self.pick(ODD_CONNECT[name])
-        if self.uses == "users":
-            fields.update(self.random.choices(USERS, [5, 5, 1, 1])[0])
+        fields.update(self.credentials())
         if fields.get("no_responders") and not self.chance(5):
             fields["headers"] = True
-        return self.line("CONNECT", json.dumps(fields, ensure_ascii=self.chance(50), separators=(",", ":")))
+        text = json.dumps(fields, ensure_ascii=self.chance(50), separators=(",", ":"))
+        return self.line("CONNECT", text)
 
     def subscribe(self):
         sid, subject = self.pick(SIDS), self.subject(wildcards=True)
         if not self.chance(20):
             return self.line("SUB", subject, sid)
-        # A group with several members would be chance.
+        # In a group of several members it would be chance who hears.
         self.groups += 1
         return self.line("SUB", subject, f"q{self.groups}" if self.chance(95) else "_sys_", sid)
 
     def unsubscribe(self):
-        most = self.random.choice(["0", "1", "2", "3", "5", "x", "-1", "002", "9999999999"])
+        most = self.pick(["0", "1", "2", "3", "5", "x", "-1", "002", "9999999999"])
         return self.line("UNSUB", self.pick(SIDS), *([most] if self.chance(50) else []))
 
     def payload(self):
-        size = self.pick(LARGE_SIZES) if self.chance(1) else self.pick(SIZES)
-        return (b"%d" % self.random.randint(0, 9) + b"PING\r\n" * self.chance(10)).ljust(size, b"x")[:size]
+        size = self.pick(LARGE_SIZES if self.chance(1) else SIZES)
+        start = b"%d" % self.random.randint(0, 9) + b"PING\r\n" * self.chance(10)
+        return start.ljust(size, b"x")[:size]
 
     def publish(self):
         payload = self.payload()
-        reply = [self.subject(wildcards=False)] if self.chance(40) else []
-        words = [self.subject(wildcards=False), *reply]
+        words = [self.subject(wildcards=False)]
+        words += [self.subject(wildcards=False)] if self.chance(40) else []
         if not self.chance(30):
             return self.line("PUB", *words, self.number(len(payload))) + payload + b"\r\n"
         header = b"NATS/1.0\r\n" + b"A: b\r\n" * self.random.randint(0, 2) + b"\r\n"
@@ -99,16 +114,19 @@ class Generator:
         sizes = [self.number(len(header)), self.number(len(header) + len(payload))]
         return self.line("HPUB", *words, *sizes) + header + payload + b"\r\n"
 
+    def junk(self):
+        return self.pick(JUNK).encode() + b"\r\n"
+
     def operation(self):
-        kinds = [self.subscribe, self.publish, self.unsubscribe, lambda: self.line("PING"), lambda: self.line("PONG"),
-                 lambda: self.pick(JUNK).encode() + b"\r\n", self.connect]
-        return self.random.choices(kinds, [30, 50, 12, 3, 2, 1, 0.3])[0]()
+        kinds = {self.publish: 50, self.subscribe: 30, self.unsubscribe: 12, self.junk: 1,
+                 lambda: self.line("PING"): 3, lambda: self.line("PONG"): 2, self.connect: 0.3}
+        return self.random.choices(list(kinds), list(kinds.values()))[0]()
 
     def mutate(self, text):
         for _ in range(self.random.randint(1, 3)):
             at = self.random.randint(0, len(text))
-            to = min(len(text), at + self.random.choice([1, 1, 1, 2, 5, 20]))
-            text = self.random.choice([
+            to = min(len(text), at + self.pick([1, 1, 1, 2, 5, 20]))
+            text = self.pick([
                 lambda: text[:at] + self.pick(BYTES) + text[at:],
                 lambda: text[:at] + text[to:],
                 lambda: text[:at] + self.pick(BYTES) + text[to:],
@@ -117,22 +135,31 @@ class Generator:
             ])()
         return text
 
-    def make(self):
-        conversation = Conversation(self.title)
-        self.uses = conversation.use = self.random.choices([None, "users", "limits"], [7, 2, 1])[0]
-        names = "ABC"[:self.random.choice([1, 2, 2, 3])]
-        steps = [Step(who, self.connect() if self.uses == "users" or self.chance(85) else b"") for who in names]
+    def make_steps(self):
+        names = "ABC"[:self.pick([1, 2, 2, 3])]
+        connects = 100 if self.use in USERS else 85
+        steps = [Step(who, self.connect() if self.chance(connects) else b"") for who in names]
         for _ in range(self.random.randint(2, 8)):
             text = b"".join(self.operation() for _ in range(self.random.randint(1, 5)))
             steps.append(Step(self.pick(names), text))
+        return steps
+
+    def cut(self, step):
+        count = self.random.randint(1, 3)
+        step.cuts = [self.random.randint(0, len(step.text)) for _ in range(count)]
+
+    def make(self):
+        self.use = self.random.choices(list(USES), list(USES.values()))[0]
+        steps = self.make_steps()
         if self.chance(40):
             for step in self.random.sample(steps, self.random.randint(1, 2)):
                 step.text = self.mutate(step.text)
         make_whole(steps)
         if self.chance(15):
             for step in self.random.sample(steps, self.random.randint(1, 3)):
-                step.cuts = [self.random.randint(0, len(step.text)) for _ in range(self.random.randint(1, 3))]
-        conversation.steps = steps
+                self.cut(step)
+        conversation = Conversation(self.title, steps)
+        conversation.use = self.use
         return conversation
 
 
@@ -148,7 +175,7 @@ def make_whole(steps):
 
 
 class Shrinker:
-    """fails() is asked at most so often; what it says of the last conversation counts."""
+    """fails() is asked so often at most."""
 
     def __init__(self, conversation, fails, budget=500):
         self.best, self.fails, self.budget = conversation, fails, budget
@@ -157,7 +184,7 @@ class Shrinker:
         if self.budget <= 0:
             return False
         self.budget -= 1
-        steps = [Step(step.who, step.text, step.cuts) for step in steps]
+        steps = [Step(step.who, step.text, step.cuts, step.waits) for step in steps]
         make_whole(steps)
         smaller = self.best.like(steps)
         if not self.fails(smaller):
@@ -166,11 +193,8 @@ class Shrinker:
         return True
 
     def drop_steps(self):
-        at = len(self.best.steps) - 1
-        while at >= 0:
-            steps = self.best.steps
-            self.attempt(steps[:at] + steps[at + 1:])
-            at -= 1
+        for at in reversed(range(len(self.best.steps))):
+            self.attempt(self.best.steps[:at] + self.best.steps[at + 1:])
 
     def with_text(self, at, text, cuts):
         steps = list(self.best.steps)
@@ -190,8 +214,9 @@ class Shrinker:
 
     def shrink(self):
         self.drop_steps()
-        for at in range(len(self.best.steps)):
-            self.attempt(self.with_text(at, self.best.steps[at].text, []))
+        for at, step in enumerate(self.best.steps):
+            if step.cuts:
+                self.attempt(self.with_text(at, step.text, []))
         for size in (0, 64, 8, 1):
             for at in range(len(self.best.steps)):
                 self.drop_bytes(at, size)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-Whether two brokers said the same. What may differ stands in tests/differences.txt; each such place in here
-names its key.
+Whether two brokers said the same. What may differ stands in tests/differences.txt; each such place
+in here names its key.
 """
 import json
 import re
@@ -10,11 +10,12 @@ from arena import read_info
 
 # Each connection and each process has its own.
 IDENTITY = {"server_id", "server_name", "host", "port", "client_id", "client_ip", "nonce"}
-INFO_KEYS = {"info-version": {"version", "go", "minats"}, "info-extras": {"git_commit", "api_lvl", "xkey"}}
+INFO_KEYS = {"info-version": {"version", "go", "minats"},
+             "info-extras": {"git_commit", "api_lvl", "xkey"}}
 
 
 class Verdict:
-    """`keys` are those of named differences that were met; what differs apart from them is in `left`."""
+    """`keys` are of named differences that were met; who heard others is in `left`."""
 
     def __init__(self):
         self.keys, self.left = set(), []
@@ -43,7 +44,8 @@ def same_operations(verdict, ours, theirs):
 
 def hide_sids_of_503(ops):
     """Which of its subscriptions tells a client that nobody responds is not said (PROTOCOL 6.7)."""
-    return [re.sub(rb"^(HMSG \S+) \S+ (\d+ \d+\r\nNATS/1.0 503\r\n)", rb"\1 ? \2", op) for op in ops]
+    line = re.compile(rb"^(HMSG \S+) \S+ (\d+ \d+\r\nNATS/1.0 503\r\n)")
+    return [line.sub(rb"\1 ? \2", op) for op in ops]
 
 
 def say_once(ops):
@@ -54,14 +56,18 @@ def say_once(ops):
 def drop_early_denial(ops):
     """Of a message that never comes to its end."""
     end = len(ops) - (ops[-1:] == [b"-ERR 'Unknown Protocol Operation'\r\n"])
-    denied = ops[end - 1:end] and ops[end - 1].startswith(b"-ERR 'Permissions Violation for Publish ")
-    return ops[:end - 1] + ops[end:] if denied else ops
+    last = ops[end - 1] if end else b""
+    is_denial = last.startswith(b"-ERR 'Permissions Violation for Publish ")
+    return ops[:end - 1] + ops[end:] if is_denial else ops
 
 
 def write_sizes_anew(ops):
     sizes = re.compile(rb"^(H?MSG .*?)((?: \d+){1,2})\r\n", re.S)
-    return [sizes.sub(lambda found: found[1] + re.sub(rb" 0+(?=\d)", b" ", found[2]) + b"\r\n", op, count=1)
-            for op in ops]
+
+
+    def write(found):
+        return found[1] + re.sub(rb" 0+(?=\d)", b" ", found[2]) + b"\r\n"
+    return [sizes.sub(write, op) for op in ops]
 
 
 def always(_ours, _theirs):
@@ -72,8 +78,8 @@ def longer(ops, others):
     return len(ops) > len(others)
 
 
-# Excuses with their keys: whom they are for, ours or both, when, and what makes equals of them. Each adds to
-# those before; without a key it is no difference.
+# A key, whether it is for what both said or for ours alone, when, and what then makes equals of
+# them. Each adds to those before; without a key it is no difference.
 EXCUSES = [
     (None, True, always, hide_sids_of_503),
     ("sizes-anew", True, always, write_sizes_anew),
@@ -98,7 +104,8 @@ def has_double_key(text):
 CAUSES = {
     "hmsg": lambda text: re.search(rb"(?i)hmsg", text),
     "cr-in-line": has_inner_cr,
-    "lf-after-verb": lambda text: re.search(rb"(?i)((SUB|PUB|-ERR)[ \t]|CONNECT|INFO)[ \t]*\n", text),
+    "lf-after-verb": lambda text: re.search(
+        rb"(?i)((SUB|PUB|-ERR)[ \t]|CONNECT|INFO)[ \t]*\n", text),
     "client-err": lambda text: re.search(rb"(?is)-ERR[ \t].*\n.", text),
     "second-connect": lambda text: re.search(rb"(?is)CONNECT.*SUB.*CONNECT", text),
     "duplicate-keys": has_double_key,
