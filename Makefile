@@ -51,7 +51,7 @@ OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 
 # A unit test, and the modules it needs: all that its module depends on.
 UNITS = buf map slab tags subject utf8 nkey crypto auth turnstile strangers fault parser writer \
-	handshake pool outbox trie router permit guard session state loop address options config \
+	handshake pool outbox trie router permit guard session state cuts loop address options config \
 	log verdict status \
 	$(UNITS_$(SUPERVISOR)) \
 	$(UNITS_$(PARCEL))
@@ -82,6 +82,7 @@ UNIT_guard = $(UNIT_router)
 PURE = broker/session $(UNIT_router) proto/handshake proto/parser proto/fault
 UNIT_session = $(PURE) broker/state base/tags
 UNIT_state = $(UNIT_session)
+UNIT_cuts = $(PURE)
 UNIT_loop = os/loop os/poller_$(POLLER) os/clock
 UNIT_address = os/address os/credentials_$(CREDENTIALS)
 UNIT_options = server/options os/address os/secret base/buf proto/utf8 $(UNIT_auth)

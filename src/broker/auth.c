@@ -425,6 +425,16 @@ static struct auth_decision decide_by_claim(const struct auth *auth, const struc
 	return user && claim->token ? decide_by_secret(user, user->token, claim->token) : refused;
 }
 
+/* An nkey is nothing where nobody has one, as with nats-server. */
+static bool claims_nothing(const struct auth *auth, const struct claim *claim)
+{
+	struct claim known = *claim;
+
+	if (!auth->needs_signatures)
+		known.nkey = NULL;
+	return claim_is_empty(&known);
+}
+
 struct auth_decision auth_decide(const struct auth *auth, const struct claim *claim,
 				 const struct auth_origin *origin)
 {
@@ -433,7 +443,7 @@ struct auth_decision auth_decide(const struct auth *auth, const struct claim *cl
 
 	if (!auth->is_required)
 		return (struct auth_decision){.verdict = AUTH_ACCEPT, .by_default = true};
-	if (claim_is_empty(claim))
+	if (claims_nothing(auth, claim))
 		return decide_by_default(auth, origin);
 	decision = decide_by_claim(auth, claim);
 	if (decision.verdict == AUTH_REFUSE)

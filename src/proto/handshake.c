@@ -195,7 +195,8 @@ static size_t plain_length(struct slice json, bool in_string)
 /*
  * Clients may send what jansson refuses and nats-server accepts. In strings: bytes that are no
  * UTF-8, "\u0000" and halves of surrogate pairs; each becomes U+FFFD. Elsewhere: numbers of any
- * size, where nobody reads them; they become a fraction, which no field takes.
+ * size, where nobody reads them; they become a fraction, which no field takes. And jansson overlooks
+ * a NUL behind a number or a word: -EINVAL.
  */
 static int make_readable(struct buf *out, struct slice json)
 {
@@ -207,6 +208,8 @@ static int make_readable(struct buf *out, struct slice json)
 		struct slice plain = {json.bytes, plain_length(json, in_string)};
 		int taken;
 
+		if (!in_string && memchr(plain.bytes, '\0', plain.length))
+			return -EINVAL;
 		if (buf_append(out, plain) < 0)
 			return -ENOMEM;
 		json = slice_after(json, plain.length);

@@ -157,6 +157,9 @@ static void without_credentials_there_may_be_a_user_for_all(void)
 	CHECK_NUMBER(decision.verdict, AUTH_ACCEPT);
 	CHECK(decision.by_default && decision.user == auth_find_user(auth, SLICE("joe")));
 	CHECK_NUMBER(VERDICT(auth, .password = wrong), AUTH_REFUSE);
+	/* An nkey says nothing as long as nobody has one. */
+	CHECK(DECIDE(auth, &remote, .nkey = nkey).by_default);
+	CHECK_NUMBER(ADD(auth, .nkey = NKEY), AUTH_OK);
 	CHECK_NUMBER(VERDICT(auth, .nkey = nkey), AUTH_REFUSE);
 	CHECK(!DECIDE(auth, &remote, .user = joe, .password = sesame).by_default);
 	auth_free(auth);

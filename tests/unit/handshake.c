@@ -266,7 +266,8 @@ static void what_is_no_json_ends_it(void)
 		     TEXT("{\"protocol\":+1}"), TEXT("{\"x\":.5}"), TEXT("{\"x\":0x1}"),
 		     TEXT("{\"x\":NaN}"), TEXT("\xef\xbb\xbf{}"), TEXT("\xff{}"), TEXT("{}\xff"),
 		     TEXT("{\"x\":\xff}"), TEXT("{}\\u0000"), TEXT("\0{}"), TEXT("{}\0"),
-		     TEXT("{} // x"));
+		     TEXT("{\"x\":1\0}"), TEXT("{\"x\":true\0}"), TEXT("{\"x\":null\0,\"y\":1}"),
+		     TEXT("{\"x\":t\0rue}"), TEXT("{\"x\":[1\0]}"), TEXT("{} // x"));
 }
 
 static void every_beginning_of_an_object_is_none(void)
