@@ -119,7 +119,8 @@ $(BUILD)/minats: $(OBJECTS) $(BUILD)/flags
 	$(CC) $(CFLAGS) $(HARDENING_LINK) $(LDFLAGS) -o $@ $(OBJECTS) $(ALL_LIBS)
 
 # What is built knows the flags and the files it was made of: others make it anew.
-CONFIGURATION = $(CC) $(ALL_CFLAGS) $(HARDENING_LINK) $(LDFLAGS) $(ALL_LIBS) $(OBJECTS)
+CONFIGURATION = $(CC) $(ALL_CFLAGS) $(HARDENING_LINK) $(LDFLAGS) $(ALL_LIBS) $(FUZZ_FLAGS) \
+	$(OBJECTS)
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -142,7 +143,7 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 
 $(BUILD)/tests/bench/path: $(UNIT_session:%=$(BUILD)/src/%.o)
 
-# Fuzzers, by clang's libFuzzer; the corpus is in tests/fuzz/corpus.
+# Fuzzers, by clang's libFuzzer; each has a corpus in tests/fuzz/corpus and, some, words in tests/fuzz/NAME.dict.
 FUZZERS = parser connect config nkey permit trie broker state
 FUZZ_parser = $(UNIT_parser) proto/fault
 FUZZ_connect = $(UNIT_handshake)
@@ -154,26 +155,35 @@ FUZZ_trie = $(UNIT_trie)
 FUZZ_broker = $(UNIT_session)
 FUZZ_state = $(UNIT_state)
 FUZZ_SECONDS ?= 60
-FUZZ_FLAGS = -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+FUZZ_FLAGS ?= -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+
+$(BUILD)/fuzz/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	clang -std=gnu11 -D_GNU_SOURCE $(FUZZ_FLAGS) $(WARNINGS) $(WERROR) -Isrc -MMD -MP \
+		$(PACKAGE_CFLAGS) -c -o $@ $<
 
 define link_fuzzer
-$$(BUILD)/tests/fuzz/$(1): tests/fuzz/$(1).c $$(FUZZ_$(1):%=src/%.c) $$(BUILD)/flags
-	@mkdir -p $$@.found
-	clang -std=gnu11 -D_GNU_SOURCE $$(FUZZ_FLAGS) $$(WARNINGS) $$(WERROR) -Isrc \
-		$$(PACKAGE_CFLAGS) -o $$@ $$(sort $$(filter %.c,$$^)) $$(PACKAGE_LIBS)
+$$(BUILD)/tests/fuzz/$(1): $$(BUILD)/fuzz/tests/fuzz/$(1).o $$(FUZZ_$(1):%=$$(BUILD)/fuzz/src/%.o)
+	@mkdir -p $$(@D)
+	clang $$(FUZZ_FLAGS) -o $$@ $$(sort $$^) $$(ALL_LIBS)
 endef
 $(foreach fuzzer,$(FUZZERS),$(eval $(call link_fuzzer,$(fuzzer))))
 
-fuzz: $(FUZZERS:%=$(BUILD)/tests/fuzz/%)
-	for fuzzer in $(FUZZERS); do \
-		$(BUILD)/tests/fuzz/$$fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=8192 \
-			-print_final_stats=1 -artifact_prefix=$(BUILD)/tests/fuzz/$$fuzzer.found/ \
-			$(BUILD)/tests/fuzz/$$fuzzer.found tests/fuzz/corpus/$$fuzzer \
-			2> $(BUILD)/tests/fuzz/$$fuzzer.log || \
-			{ tail -n 60 $(BUILD)/tests/fuzz/$$fuzzer.log; exit 1; }; \
-		echo "$$fuzzer: $$(sed -n 's/^stat::number_of_executed_units: *//p' \
-			$(BUILD)/tests/fuzz/$$fuzzer.log) runs, nothing found"; \
-	done
+fuzzers: $(FUZZERS:%=$(BUILD)/tests/fuzz/%)
+
+list-fuzzers:
+	@echo $(FUZZERS)
+
+fuzz: fuzzers
+	BUILD=$(BUILD) tests/fuzz/run $(FUZZ_SECONDS) $(FUZZERS)
+
+# What they found goes into the corpora, as little of it as reaches as much.
+corpus: fuzzers
+	BUILD=$(BUILD) tests/fuzz/merge $(FUZZERS)
+
+# Builds what it counts itself, with flags of its own.
+coverage:
+	tests/coverage
 
 # Preloaded: tools/countalloc.c counts the broker's allocations, tools/crash.c ends it while it is handed
 # connections, handover/premain.c counts the time to READY=1.
@@ -310,7 +320,9 @@ help:
 	@echo 'bench              compare it with nats-server and a relay: medians, targets'
 	@echo 'bench-growth       curves: many subscriptions, receivers, connections'
 	@echo 'gate               fail if a message costs more instructions than it did'
-	@echo 'fuzz               every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)'
+	@echo 'fuzz               every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS), two at a time'
+	@echo 'corpus             add to the corpora what fuzzers found'
+	@echo 'coverage           lines and branches of proto and broker that tests and corpora reach'
 	@echo 'lint               man page and shell scripts'
 	@echo 'install, uninstall with PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'dist               $(DIST).tar.gz, for whoever makes a package'
@@ -318,8 +330,9 @@ help:
 	@echo 'clean              remove $(BUILD)/'
 	@echo 'tests/run          the whole suite, as CI runs it'
 
-.PHONY: all units tools sources list-units run check bench bench-growth gate fuzz lint install \
-	uninstall dist deb clean help FORCE
+.PHONY: all units tools sources list-units run check bench bench-growth gate fuzzers list-fuzzers \
+	fuzz corpus coverage lint install uninstall dist deb clean help FORCE
 .DELETE_ON_ERROR:
 
--include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*/*.d $(BUILD)/tests/versions/*/*.d)
+-include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*/*.d $(BUILD)/tests/versions/*/*.d \
+	$(BUILD)/fuzz/*/*/*.d)
