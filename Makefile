@@ -144,7 +144,7 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 $(BUILD)/tests/bench/path: $(UNIT_session:%=$(BUILD)/src/%.o)
 
 # Fuzzers, by clang's libFuzzer; each has a corpus in tests/fuzz/corpus and, some, words in tests/fuzz/NAME.dict.
-FUZZERS = parser connect config nkey permit trie broker state
+FUZZERS = parser connect config nkey permit trie broker delivery state
 FUZZ_parser = $(UNIT_parser) proto/fault
 FUZZ_connect = $(UNIT_handshake)
 FUZZ_config = $(UNIT_config) server/config_auth server/config_block server/config_options \
@@ -153,6 +153,7 @@ FUZZ_nkey = $(UNIT_nkey)
 FUZZ_permit = $(UNIT_permit)
 FUZZ_trie = $(UNIT_trie)
 FUZZ_broker = $(UNIT_session)
+FUZZ_delivery = $(UNIT_session)
 FUZZ_state = $(UNIT_state)
 FUZZ_SECONDS ?= 60
 FUZZ_FLAGS ?= -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
