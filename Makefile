@@ -144,7 +144,7 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 $(BUILD)/tests/bench/path: $(UNIT_session:%=$(BUILD)/src/%.o)
 
 # Fuzzers, by clang's libFuzzer; each has a corpus in tests/fuzz/corpus and, some, words in tests/fuzz/NAME.dict.
-FUZZERS = parser connect config nkey permit trie broker delivery state
+FUZZERS = parser connect config nkey permit trie broker delivery state parcel
 FUZZ_parser = $(UNIT_parser) proto/fault
 FUZZ_connect = $(UNIT_handshake)
 FUZZ_config = $(UNIT_config) server/config_auth server/config_block server/config_options \
@@ -155,6 +155,8 @@ FUZZ_trie = $(UNIT_trie)
 FUZZ_broker = $(UNIT_session)
 FUZZ_delivery = $(UNIT_session)
 FUZZ_state = $(UNIT_state)
+# The whole broker, but for what the fuzzer plays itself.
+FUZZ_parcel = $(filter-out main os/clock os/signals os/parcel_$(PARCEL),$(SOURCES:src/%.c=%))
 FUZZ_SECONDS ?= 60
 FUZZ_FLAGS ?= -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 
