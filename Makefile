@@ -147,10 +147,10 @@ $(BUILD)/tests/bench/path: $(UNIT_session:%=$(BUILD)/src/%.o)
 FUZZERS = parser connect config nkey permit trie broker delivery state parcel
 FUZZ_parser = $(UNIT_parser) proto/fault
 FUZZ_connect = $(UNIT_handshake)
-FUZZ_config = $(UNIT_config) server/settings os/random server/config_auth server/config_block server/config_options \
-	server/config_permit $(UNIT_permit) $(UNIT_options) \
+FUZZ_config = $(UNIT_config) server/settings server/config_auth server/config_block \
+	server/config_options server/config_permit $(UNIT_permit) $(UNIT_options) os/random \
 	os/credentials_$(CREDENTIALS)
-FUZZ_nkey = $(UNIT_nkey)
+FUZZ_nkey = $(UNIT_nkey) os/crypto
 FUZZ_permit = $(UNIT_permit)
 FUZZ_trie = $(UNIT_trie)
 FUZZ_broker = $(UNIT_session)
