@@ -51,7 +51,8 @@ OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 
 # A unit test, and the modules it needs: all that its module depends on.
 UNITS = buf map slab tags subject utf8 nkey crypto auth turnstile strangers fault parser writer \
-	handshake pool outbox trie router permit guard session state loop address options config \
+	handshake pool outbox trie router permit guard session state scarcity \
+	loop address options config \
 	log verdict status \
 	$(UNITS_$(SUPERVISOR)) \
 	$(UNITS_$(PARCEL))
@@ -82,6 +83,10 @@ UNIT_guard = $(UNIT_router)
 PURE = broker/session $(UNIT_router) proto/handshake proto/parser proto/fault
 UNIT_session = $(PURE) broker/state base/tags
 UNIT_state = $(UNIT_session)
+UNIT_scarcity = $(UNIT_session) broker/auth proto/nkey
+LINK_scarcity = $(addprefix -Wl$(COMMA)--wrap=,malloc calloc realloc aligned_alloc \
+	posix_memalign free strdup strndup)
+COMMA = ,
 UNIT_loop = os/loop os/poller_$(POLLER) os/clock
 UNIT_address = os/address os/credentials_$(CREDENTIALS)
 UNIT_options = server/options os/address os/secret base/buf proto/utf8 $(UNIT_auth)
@@ -132,7 +137,7 @@ $(BUILD)/flags: FORCE
 
 define link_unit
 $$(BUILD)/tests/unit/$(1): $$(BUILD)/tests/unit/$(1).o $$(UNIT_$(1):%=$$(BUILD)/src/%.o)
-	$$(CC) $$(CFLAGS) $$(HARDENING_LINK) $$(LDFLAGS) -o $$@ $$^ $$(ALL_LIBS)
+	$$(CC) $$(CFLAGS) $$(HARDENING_LINK) $$(LDFLAGS) $$(LINK_$(1)) -o $$@ $$^ $$(ALL_LIBS)
 endef
 $(foreach unit,$(UNITS),$(eval $(call link_unit,$(unit))))
 
