@@ -51,7 +51,8 @@ OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 
 # A unit test, and the modules it needs: all that its module depends on.
 UNITS = buf map slab tags subject utf8 nkey crypto auth turnstile strangers fault parser writer \
-	handshake pool outbox trie router permit guard session state cuts loop address options config \
+	handshake pool outbox trie router permit guard session state cuts scarcity \
+	loop address options config \
 	log verdict status \
 	$(UNITS_$(SUPERVISOR)) \
 	$(UNITS_$(PARCEL))
@@ -83,6 +84,10 @@ PURE = broker/session $(UNIT_router) proto/handshake proto/parser proto/fault
 UNIT_session = $(PURE) broker/state base/tags
 UNIT_state = $(UNIT_session)
 UNIT_cuts = $(PURE)
+UNIT_scarcity = $(UNIT_session) broker/auth proto/nkey
+LINK_scarcity = $(addprefix -Wl$(COMMA)--wrap=,malloc calloc realloc aligned_alloc \
+	posix_memalign free strdup strndup)
+COMMA = ,
 UNIT_loop = os/loop os/poller_$(POLLER) os/clock
 UNIT_address = os/address os/credentials_$(CREDENTIALS)
 UNIT_options = server/options os/address os/secret base/buf proto/utf8 $(UNIT_auth)
@@ -120,7 +125,8 @@ $(BUILD)/minats: $(OBJECTS) $(BUILD)/flags
 	$(CC) $(CFLAGS) $(HARDENING_LINK) $(LDFLAGS) -o $@ $(OBJECTS) $(ALL_LIBS)
 
 # What is built knows the flags and the files it was made of: others make it anew.
-CONFIGURATION = $(CC) $(ALL_CFLAGS) $(HARDENING_LINK) $(LDFLAGS) $(ALL_LIBS) $(OBJECTS)
+CONFIGURATION = $(CC) $(ALL_CFLAGS) $(HARDENING_LINK) $(LDFLAGS) $(ALL_LIBS) $(FUZZ_FLAGS) \
+	$(OBJECTS)
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -132,7 +138,7 @@ $(BUILD)/flags: FORCE
 
 define link_unit
 $$(BUILD)/tests/unit/$(1): $$(BUILD)/tests/unit/$(1).o $$(UNIT_$(1):%=$$(BUILD)/src/%.o)
-	$$(CC) $$(CFLAGS) $$(HARDENING_LINK) $$(LDFLAGS) -o $$@ $$^ $$(ALL_LIBS)
+	$$(CC) $$(CFLAGS) $$(HARDENING_LINK) $$(LDFLAGS) $$(LINK_$(1)) -o $$@ $$^ $$(ALL_LIBS)
 endef
 $(foreach unit,$(UNITS),$(eval $(call link_unit,$(unit))))
 
@@ -143,38 +149,51 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 
 $(BUILD)/tests/bench/path: $(UNIT_session:%=$(BUILD)/src/%.o)
 
-# Fuzzers, by clang's libFuzzer; the corpus is in tests/fuzz/corpus.
-FUZZERS = parser connect config nkey permit trie broker state
+# Fuzzers, by clang's libFuzzer; each has a corpus in tests/fuzz/corpus and, some, words in tests/fuzz/NAME.dict.
+FUZZERS = parser connect config nkey permit trie broker delivery state parcel
 FUZZ_parser = $(UNIT_parser) proto/fault
 FUZZ_connect = $(UNIT_handshake)
-FUZZ_config = $(UNIT_config) server/config_auth server/config_block server/config_options \
-	server/config_permit $(UNIT_permit) $(UNIT_options) os/credentials_$(CREDENTIALS)
-FUZZ_nkey = $(UNIT_nkey)
+FUZZ_config = $(UNIT_config) server/settings server/config_auth server/config_block \
+	server/config_options server/config_permit $(UNIT_permit) $(UNIT_options) os/random \
+	os/credentials_$(CREDENTIALS)
+FUZZ_nkey = $(UNIT_nkey) os/crypto
 FUZZ_permit = $(UNIT_permit)
 FUZZ_trie = $(UNIT_trie)
 FUZZ_broker = $(UNIT_session)
+FUZZ_delivery = $(UNIT_session)
 FUZZ_state = $(UNIT_state)
+# The whole broker, but for what the fuzzer plays itself.
+FUZZ_parcel = $(filter-out main os/clock os/signals os/parcel_$(PARCEL),$(SOURCES:src/%.c=%))
 FUZZ_SECONDS ?= 60
-FUZZ_FLAGS = -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+FUZZ_FLAGS ?= -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+
+$(BUILD)/fuzz/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	clang -std=gnu11 -D_GNU_SOURCE $(FUZZ_FLAGS) $(WARNINGS) $(WERROR) -Isrc -MMD -MP \
+		$(PACKAGE_CFLAGS) -c -o $@ $<
 
 define link_fuzzer
-$$(BUILD)/tests/fuzz/$(1): tests/fuzz/$(1).c $$(FUZZ_$(1):%=src/%.c) $$(BUILD)/flags
-	@mkdir -p $$@.found
-	clang -std=gnu11 -D_GNU_SOURCE $$(FUZZ_FLAGS) $$(WARNINGS) $$(WERROR) -Isrc \
-		$$(PACKAGE_CFLAGS) -o $$@ $$(sort $$(filter %.c,$$^)) $$(PACKAGE_LIBS)
+$$(BUILD)/tests/fuzz/$(1): $$(BUILD)/fuzz/tests/fuzz/$(1).o $$(FUZZ_$(1):%=$$(BUILD)/fuzz/src/%.o)
+	@mkdir -p $$(@D)
+	clang $$(FUZZ_FLAGS) -o $$@ $$(sort $$^) $$(ALL_LIBS)
 endef
 $(foreach fuzzer,$(FUZZERS),$(eval $(call link_fuzzer,$(fuzzer))))
 
-fuzz: $(FUZZERS:%=$(BUILD)/tests/fuzz/%)
-	for fuzzer in $(FUZZERS); do \
-		$(BUILD)/tests/fuzz/$$fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=8192 \
-			-print_final_stats=1 -artifact_prefix=$(BUILD)/tests/fuzz/$$fuzzer.found/ \
-			$(BUILD)/tests/fuzz/$$fuzzer.found tests/fuzz/corpus/$$fuzzer \
-			2> $(BUILD)/tests/fuzz/$$fuzzer.log || \
-			{ tail -n 60 $(BUILD)/tests/fuzz/$$fuzzer.log; exit 1; }; \
-		echo "$$fuzzer: $$(sed -n 's/^stat::number_of_executed_units: *//p' \
-			$(BUILD)/tests/fuzz/$$fuzzer.log) runs, nothing found"; \
-	done
+fuzzers: $(FUZZERS:%=$(BUILD)/tests/fuzz/%)
+
+list-fuzzers:
+	@echo $(FUZZERS)
+
+fuzz: fuzzers
+	BUILD=$(BUILD) tests/fuzz/run $(FUZZ_SECONDS) $(FUZZERS)
+
+# What they found goes into the corpora, as little of it as reaches as much.
+corpus: fuzzers
+	BUILD=$(BUILD) tests/fuzz/merge $(FUZZERS)
+
+# Builds what it counts itself, with flags of its own.
+coverage:
+	tests/coverage
 
 # Preloaded: tools/countalloc.c counts the broker's allocations, tools/crash.c ends it while it is handed
 # connections, handover/premain.c counts the time to READY=1.
@@ -311,7 +330,9 @@ help:
 	@echo 'bench              compare it with nats-server and a relay: medians, targets'
 	@echo 'bench-growth       curves: many subscriptions, receivers, connections'
 	@echo 'gate               fail if a message costs more instructions than it did'
-	@echo 'fuzz               every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)'
+	@echo 'fuzz               every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS), two at a time'
+	@echo 'corpus             add to the corpora what fuzzers found'
+	@echo 'coverage           lines and branches of proto and broker that tests and corpora reach'
 	@echo 'lint               man page and shell scripts'
 	@echo 'install, uninstall with PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'dist               $(DIST).tar.gz, for whoever makes a package'
@@ -319,8 +340,9 @@ help:
 	@echo 'clean              remove $(BUILD)/'
 	@echo 'tests/run          the whole suite, as CI runs it'
 
-.PHONY: all units tools sources list-units run check bench bench-growth gate fuzz lint install \
-	uninstall dist deb clean help FORCE
+.PHONY: all units tools sources list-units run check bench bench-growth gate fuzzers list-fuzzers \
+	fuzz corpus coverage lint install uninstall dist deb clean help FORCE
 .DELETE_ON_ERROR:
 
--include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*/*.d $(BUILD)/tests/versions/*/*.d)
+-include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*/*.d $(BUILD)/tests/versions/*/*.d \
+	$(BUILD)/fuzz/*/*/*.d)

@@ -65,6 +65,8 @@ static void free_room(struct trie *trie)
 void trie_fini(struct trie *trie)
 {
 	assert(!trie->root && trie->literals.count == 0 && trie->groups.count == 0);
+	map_fini(&trie->literals);
+	map_fini(&trie->groups);
 	free_room(trie);
 	slab_fini(&trie->slab);
 }
@@ -114,6 +116,8 @@ static void prune(struct trie *trie, struct node *node)
 		else
 			map_remove(&parent->children, node_hash(trie->key, node), node, trie->key,
 				   node_hash);
+		/* Room for a child that never came. */
+		map_fini(&node->children);
 		slab_return(&trie->slab, node, node_size(node->length));
 		node = parent;
 	}

@@ -227,15 +227,22 @@ static int make_readable(struct buf *out, struct slice json)
 	return 0;
 }
 
-/* NULL without memory, or when it is no JSON. Yours to json_decref(). */
-static json_t *load(struct slice json)
+/* NULL, and a fault: without memory, or when it is no JSON. Yours to json_decref(). */
+static json_t *load(struct slice json, enum fault *fault)
 {
 	struct buf text = {0};
+	json_error_t error = {.line = 0};
 	json_t *value = NULL;
 
 	if (make_readable(&text, json) == 0)
 		value = json_loadb(text.bytes ? text.bytes : "", text.length, JSON_DECODE_ANY,
-				   NULL);
+				   &error);
+	*fault = FAULT_NONE;
+	/* Where memory runs out jansson often says nothing. */
+	if (!value)
+		*fault = error.text[0] && json_error_code(&error) != json_error_out_of_memory
+				 ? FAULT_JSON
+				 : FAULT_MEMORY;
 	/* There may be a password in it. */
 	secret_erase(text.bytes, text.length);
 	buf_fini(&text);
@@ -244,7 +251,8 @@ static json_t *load(struct slice json)
 
 bool handshake_is_object(struct slice json)
 {
-	json_t *value = load(json);
+	enum fault fault;
+	json_t *value = load(json, &fault);
 	bool good = json_is_object(value) || json_is_null(value);
 
 	json_decref(value);
@@ -375,13 +383,13 @@ static enum fault read_field(struct connect *connect, const struct field *field,
 
 enum fault handshake_read_connect(struct slice json, struct connect *connect, struct claim *claim)
 {
-	json_t *object = load(json);
+	enum fault fault;
+	json_t *object = load(json, &fault);
 	json_int_t protocol = connect->protocol;
-	enum fault fault = FAULT_NONE;
 	const char *key;
 	json_t *value;
 
-	if (!json_is_object(object) && !json_is_null(object))
+	if (object && !json_is_object(object) && !json_is_null(object))
 		fault = FAULT_JSON;
 	json_object_foreach(object, key, value) {
 		const struct field *field = json_is_null(value) ? NULL : find_field(key);
@@ -404,7 +412,8 @@ enum fault handshake_read_connect(struct slice json, struct connect *connect, st
 
 char *handshake_redact(struct slice json)
 {
-	json_t *object = load(json);
+	enum fault fault;
+	json_t *object = load(json, &fault);
 	const char *key;
 	json_t *value;
 	char *text;

@@ -13,6 +13,8 @@
  *   |@         a minute goes by
  *   |-         a piece ends here: more of it comes later
  *   |!         large messages are read straight to their place from now on, or no longer
+ *   |~         this client stops reading, or reads all that there is and goes on
+ *   |%         it reads some of it
  *   ||         is one '|'
  *
  * Whatever they say, each hears nothing but whole operations of a server, and in the end nothing
@@ -29,13 +31,14 @@
 #include "broker/router.h"
 #include "broker/session.h"
 
-enum { PEERS = 4, MAX_PENDING = 64 << 20, FILLING_MAX = 8 << 20 };
+enum { PEERS = 4, MAX_PENDING = 64 << 20, FILLING_MAX = 8 << 20, SOME = 3001 };
 
 struct peer {
 	struct session session;
 	struct buf said;  /* and not yet taken by the session */
 	struct buf heard; /* the start of an operation that has not all come */
 	bool over;
+	bool stopped; /* reading */
 	bool known; /* or nobody ever asked */
 };
 
@@ -154,23 +157,36 @@ static size_t read_operation(struct broker *broker, const struct peer *peer, str
 	return length + total + 2;
 }
 
-static void listen_to(struct broker *broker, struct peer *peer)
+static void hear(struct peer *peer, size_t most)
 {
 	struct outbox *outbox = &peer->session.outbox;
-	size_t at = 0, length;
 	struct slice slices[16];
 	size_t count;
 
-	while ((count = outbox_peek(outbox, slices, 16)) > 0) {
+	while (most > 0 && (count = outbox_peek(outbox, slices, 16)) > 0) {
 		size_t taken = 0;
 
-		for (size_t slice = 0; slice < count; slice++) {
+		for (size_t slice = 0; slice < count && taken < most; slice++) {
+			if (slices[slice].length > most - taken)
+				slices[slice].length = most - taken;
 			require(buf_append(&peer->heard, slices[slice]) == 0, "there is memory");
 			taken += slices[slice].length;
 		}
 		outbox_take(outbox, taken);
+		most -= taken;
 	}
+}
+
+static void listen_to(struct broker *broker, struct peer *peer, size_t most)
+{
+	struct outbox *outbox = &peer->session.outbox;
+	size_t at = 0, length;
+
+	hear(peer, most);
+	if (outbox->pending_bytes > 0)
+		outbox_fall_behind(outbox);
 	list_remove(&outbox->dirty_link);
+	require(outbox->pending_bytes <= MAX_PENDING, "no more is pending than may be");
 	while (at < peer->heard.length) {
 		length = read_operation(broker, peer, slice_after(buf_slice(&peer->heard), at));
 		if (length == 0)
@@ -188,8 +204,11 @@ static void end_turn(struct broker *broker)
 	for (size_t at = 0; at < PEERS; at++) {
 		struct peer *peer = &broker->peers[at];
 
-		listen_to(broker, peer);
-		require(peer->heard.length == 0, "nobody hears half an operation");
+		listen_to(broker, peer, peer->stopped ? 0 : SIZE_MAX);
+		require(peer->stopped || peer->heard.length == 0 ||
+				peer->session.outbox.overflowed,
+			"nobody hears half an operation");
+		peer->over |= peer->session.outbox.overflowed;
 	}
 	require(list_is_empty(&broker->pool.dirty) && list_is_empty(&broker->pool.hot),
 		"all who have news are known");
@@ -330,6 +349,10 @@ static struct peer *obey(struct broker *broker, struct peer *peer, char mark)
 		broker->now_ms += 60000;
 	} else if (mark == '!') {
 		broker->direct = !broker->direct;
+	} else if (mark == '~') {
+		peer->stopped = !peer->stopped;
+	} else if (mark == '%') {
+		listen_to(broker, peer, 1 + broker->filling % SOME);
 	}
 	return peer;
 }

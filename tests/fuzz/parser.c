@@ -2,7 +2,8 @@
 /*
  * The parser on any bytes: whatever the pieces they come in, the operations are the same.
  *
- * The first byte says how long the pieces are; the rest is the client's.
+ * The first byte says how long the pieces are, and which limit holds for a line; the rest is the
+ * client's. They come one by one as well.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -13,7 +14,7 @@
 #include "base/slice.h"
 #include "proto/parser.h"
 
-enum { CONTROL_LINE = 64 };
+enum { SHORT_LINE = 64, CONTROL_LINE = 4096, LONGER = 128 };
 
 /* What came out, as a number that any difference changes. */
 struct record {
@@ -56,7 +57,7 @@ static void check_token(struct slice token, struct slice line)
 		require(!memchr(" \t\r\n", token.bytes[at], 4), "a token has no blank, CR or LF");
 }
 
-static void add_op(struct record *record, const struct op *op)
+static void add_op(struct record *record, const struct op *op, size_t max_line)
 {
 	int publishes = op->verb == VERB_PUB || op->verb == VERB_HPUB;
 
@@ -64,7 +65,7 @@ static void add_op(struct record *record, const struct op *op)
 	add_number(record, op->verb);
 	if (op->verb == VERB_PING || op->verb == VERB_PONG || op->verb == VERB_OK)
 		return;
-	require(op->line.length <= CONTROL_LINE, "no line exceeds the limit");
+	require(op->line.length <= max_line, "no line exceeds the limit");
 	add_slice(record, op->line);
 	if (publishes || op->verb == VERB_SUB) {
 		require(op->subject.length > 0, "there is a subject");
@@ -96,16 +97,17 @@ static void add_op(struct record *record, const struct op *op)
 }
 
 /* All operations in `input`. Returns 0 when there was a fault. */
-static int parse(struct parser *parser, struct slice *input, struct record *record)
+static int parse(struct parser *parser, struct slice *input, size_t max_line,
+		 struct record *record)
 {
 	for (;;) {
 		struct op op = {0};
 		struct slice payload;
 		enum fault fault = FAULT_NONE;
-		enum parser_answer answer = parser_next(parser, input, CONTROL_LINE, &op, &fault);
+		enum parser_answer answer = parser_next(parser, input, max_line, &op, &fault);
 
 		if (answer == PARSER_OP && !op.again)
-			add_op(record, &op);
+			add_op(record, &op, max_line);
 		if (answer == PARSER_OP && (op.verb == VERB_PUB || op.verb == VERB_HPUB)) {
 			answer = parser_payload(parser, input, &op, &payload, &fault);
 			if (answer == PARSER_OP) {
@@ -125,7 +127,8 @@ static int parse(struct parser *parser, struct slice *input, struct record *reco
 }
 
 /* Each time in a block of just the right size, so that no byte beyond it is read unseen. */
-static struct record parse_in_pieces(const uint8_t *data, size_t size, size_t piece)
+static struct record parse_in_pieces(const uint8_t *data, size_t size, size_t piece,
+				     size_t max_line)
 {
 	struct record record = {0};
 	struct parser parser = {0};
@@ -140,22 +143,36 @@ static struct record parse_in_pieces(const uint8_t *data, size_t size, size_t pi
 		block = malloc(end - start);
 		memcpy(block, data + start, end - start);
 		input = (struct slice){block, end - start};
-		good = parse(&parser, &input, &record);
+		good = parse(&parser, &input, max_line, &record);
 		start = end - input.length;
 		free(block);
 	}
 	return record;
 }
 
+static void check_pieces(const struct record *whole, const uint8_t *data, size_t size, size_t piece,
+			 size_t max_line)
+{
+	struct record split = parse_in_pieces(data, size, piece, max_line);
+
+	require(whole->count == split.count, "as many operations, whole or in pieces");
+	require(whole->digest == split.digest, "the same operations, whole or in pieces");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct record whole, split;
+	size_t max_line, piece;
+	struct record whole;
 
 	if (size < 2)
 		return 0;
-	whole = parse_in_pieces(data + 1, size - 1, size - 1);
-	split = parse_in_pieces(data + 1, size - 1, 1 + data[0] % 64);
-	require(whole.count == split.count, "as many operations, whole or in pieces");
-	require(whole.digest == split.digest, "the same operations, whole or in pieces");
+	max_line = data[0] & LONGER ? CONTROL_LINE : SHORT_LINE;
+	piece = 1 + data[0] % LONGER;
+	data++;
+	size--;
+	whole = parse_in_pieces(data, size, size, max_line);
+	check_pieces(&whole, data, size, piece, max_line);
+	if (piece > 1)
+		check_pieces(&whole, data, size, 1, max_line);
 	return 0;
 }

@@ -16,6 +16,7 @@
 
 #include "broker/router.h"
 #include "broker/state.h"
+#include "tagged.h"
 
 enum { MAX_PENDING = 64 << 20, PAYLOADS = 4, PAYLOAD_BYTES = 8000, SAID_TAG = 255 };
 
