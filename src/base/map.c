@@ -42,12 +42,14 @@ static void place_item(struct map *map, uint32_t hash, void *item)
 }
 
 /* One bucket is as good anywhere; of several each shall be a line of its own. */
-static struct map_bucket *new_buckets(size_t count)
+static struct map_bucket *new_buckets(uint64_t count)
 {
-	size_t size = count * sizeof(struct map_bucket);
-	struct map_bucket *buckets = count > 1 ? aligned_alloc(64, (size + 63) & ~(size_t)63)
-					       : malloc(size);
+	size_t size = (size_t)count * sizeof(struct map_bucket);
+	struct map_bucket *buckets;
 
+	if (count > SIZE_MAX / 2 / sizeof(struct map_bucket))
+		return NULL;
+	buckets = count > 1 ? aligned_alloc(64, (size + 63) & ~(size_t)63) : malloc(size);
 	if (buckets)
 		memset(buckets, 0, size);
 	return buckets;

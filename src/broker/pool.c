@@ -163,7 +163,7 @@ struct payload *pool_take_payload(struct pool *pool, size_t length)
 		pool->payloads[class] = payload->next;
 		note_taken(pool, capacity);
 	} else {
-		if (capacity > UINT32_MAX)
+		if (capacity > UINT32_MAX - sizeof(*payload))
 			return NULL;
 		payload = malloc(sizeof(*payload) + capacity);
 		if (!payload)

@@ -476,6 +476,7 @@ static void say_no_responders(struct session *session, const struct message *mes
 		return;
 	tail_slice.length = writer_hmsg_tail(tail, (struct slice){NULL, 0}, (uint32_t)length,
 					     (uint32_t)length);
+	assert(tail_slice.length <= sizeof(tail));
 	length += 2 + SLICE(verb).length + message->reply.length + 1 +
 		  writer_line_length((struct slice){NULL, 0}, sub_sid(sub), tail_slice);
 	start = outbox_room(&session->outbox, length, 0);
@@ -782,16 +783,17 @@ enum session_answer session_filled(struct session *session, size_t length)
 bool session_restore_inbound(struct session *session, uint64_t verb, uint64_t line_length,
 			     uint64_t length, struct slice bytes)
 {
+	struct slice line = {bytes.bytes, (size_t)line_length};
 	struct op op = {0};
 
 	if ((verb != VERB_PUB && verb != VERB_HPUB) || length > UINT32_MAX ||
 	    bytes.length >= length || bytes.length < 2 || line_length > bytes.length - 2 ||
 	    memcmp(bytes.bytes + line_length, "\r\n", 2) != 0 ||
-	    !parser_read_again((enum verb)verb, (struct slice){bytes.bytes, line_length}, &op) ||
+	    !parser_read_again((enum verb)verb, line, &op) ||
 	    line_length + 2 + op.payload_length + 2 != length ||
-	    !parser_check_end(slice_after(bytes, line_length + 2), op.payload_length))
+	    !parser_check_end(slice_after(bytes, line.length + 2), op.payload_length))
 		return false;
-	session->inbound = pool_take_payload(session->router->pool, length);
+	session->inbound = pool_take_payload(session->router->pool, (size_t)length);
 	if (!session->inbound)
 		return false;
 	memcpy(session->inbound->bytes, bytes.bytes, bytes.length);

@@ -281,9 +281,10 @@ static bool load_shared(struct outbox *outbox, const struct state_source *source
 	if (number == 0 || number > source->count || !source->all[number - 1].payload ||
 	    start >= end || end > source->all[number - 1].length)
 		return false;
-	if (!outbox_room(outbox, 0, end - start))
+	if (!outbox_room(outbox, 0, (size_t)(end - start)))
 		return false;
-	outbox_attach(outbox, source->all[number - 1].payload, start, end);
+	outbox_attach(outbox, source->all[number - 1].payload, (size_t)start,
+		      (size_t)end);
 	return true;
 }
 

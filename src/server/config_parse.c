@@ -742,6 +742,7 @@ static int read_all(struct reading *reading, json_t *map)
 		skip_all(reading);
 		error = reading->at < reading->end ? fail(reading, "the end") : 0;
 	}
+	reading->scope = NULL;
 	json_decref(scope.marks);
 	return error;
 }

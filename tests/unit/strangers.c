@@ -13,9 +13,8 @@ static struct strangers strangers;
 
 static struct place place(unsigned number)
 {
-	struct peer peer = {.family = AF_INET, .bytes = {10}};
+	struct peer peer = {.family = AF_INET, .bytes = {10, (uint8_t)(number >> 8), (uint8_t)number}};
 
-	memcpy(peer.bytes + 1, &number, 3);
 	return place_of(&peer);
 }
 
