@@ -36,7 +36,8 @@ class Broker:
 
     async def order(self, command):
         self.supervisor.stdin.write(command.encode() + b"\n")
-        answer = (await asyncio.wait_for(self.supervisor.stdout.readline(), 2 * LIMIT_S)).decode().strip()
+        async with asyncio.timeout(2 * LIMIT_S):
+            answer = (await self.supervisor.stdout.readline()).decode().strip()
         if not answer or answer.startswith("error"):
             raise Broken(f"{command}: {answer or 'the supervisor has ended'}")
         return answer
@@ -81,8 +82,9 @@ class Broker:
         if self.supervisor and self.supervisor.returncode is None:
             self.supervisor.stdin.close()
             try:
-                await asyncio.wait_for(self.supervisor.wait(), LIMIT_S)
-            except asyncio.TimeoutError:
+                async with asyncio.timeout(LIMIT_S):
+                    await self.supervisor.wait()
+            except TimeoutError:
                 self.supervisor.send_signal(signal.SIGTERM)
                 await self.supervisor.wait()
 

@@ -9,13 +9,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LEAK_BYTES = 500 };
+enum { LEAK_BYTES = 4000 };
 
 static void *volatile leaked;
 
-int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
+int accept4(int fd, __SOCKADDR_ARG address, socklen_t *restrict length, int flags)
 {
-	int (*real)(int, struct sockaddr *, socklen_t *, int);
+	int (*real)(int, __SOCKADDR_ARG, socklen_t *, int);
 	const char *what = getenv("LEAK");
 	int client;
 
@@ -26,6 +26,6 @@ int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 	if (strcmp(what, "memory") == 0 && (leaked = malloc(LEAK_BYTES)))
 		memset(leaked, 'x', LEAK_BYTES);
 	if (strcmp(what, "descriptors") == 0 && client % 2)
-		(void)!dup(client);
+		(void)!dup(fd);
 	return client;
 }

@@ -2,10 +2,21 @@
 """Faults that a soak has to find: between a subscriber's connection and its book, or in the broker's process."""
 import os
 import random
+import re
 
-IN_DELIVERY = ("lost", "doubled", "swapped", "lost-in-queue", "doubled-in-queue", "swapped-in-queue")
+# And what it says then.
+FINDINGS = {kind: re.compile("^failed: " + finding, re.MULTILINE) for kind, finding in {
+    "lost": r"(literal|wildcard|slow).* was lost",
+    "doubled": r"(literal|wildcard|slow).* came twice",
+    "swapped": r"(literal|wildcard|slow).* comes late",
+    "lost-in-queue": r"queue .* was lost",
+    "doubled-in-queue": r"queue .* came twice",
+    "swapped-in-queue": r"queue .* came late",
+    "disconnected": r".*(was disconnected|Error)",
+    "memory": r"private memory",
+    "descriptors": r"descriptors",
+}.items()}
 IN_PROCESS = ("memory", "descriptors")
-KINDS = IN_DELIVERY + IN_PROCESS
 AFTER = 500  # messages
 
 
@@ -13,7 +24,7 @@ class Saboteur:
     """kind None: does nothing."""
 
     def __init__(self, kind):
-        self.kind = kind
+        self.kind = kind or ""
         self.countdown = AFTER
         self.note = self.kept = None
 
@@ -22,12 +33,20 @@ class Saboteur:
             return {}
         return {"LD_PRELOAD": os.path.join(build, "tests", "soak", "leak.so"), "LEAK": self.kind}
 
-    def begin(self, crowd):
-        if self.kind not in IN_DELIVERY:
-            return
-        victim = random.choice([one for one in crowd.subscribers if one.is_shared == self.kind.endswith("-in-queue")])
-        self.note = victim.note
-        victim.note = self._pass_on
+    def begin(self, soak):
+        if self.kind.startswith(("lost", "doubled", "swapped")):
+            victim = random.choice([subscriber for subscriber in soak.crowd.subscribers
+                                    if subscriber.is_shared == self.kind.endswith("-in-queue")])
+            self.note = victim.note
+            victim.note = self._pass_on
+        elif self.kind == "disconnected":
+            soak.broker.restart = self._stop_and_start(soak.broker)
+
+    def _stop_and_start(self, broker):
+        async def restart():
+            await broker.order("stop")
+            await broker.start()
+        return restart
 
     def _pass_on(self, publisher, number):
         self.countdown -= 1
