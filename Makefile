@@ -196,7 +196,7 @@ coverage:
 	tests/coverage
 
 # Preloaded: tools/countalloc.c counts the broker's allocations, tools/crash.c ends it while it is handed
-# connections, handover/premain.c counts the time to READY=1.
+# connections, handover/premain.c counts the time to READY=1, soak/leak.c leaks.
 $(BUILD)/tests/%.so: tests/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(WERROR) -O2 -shared -fPIC -o $@ $< -ldl
@@ -224,7 +224,7 @@ endef
 $(eval $(call link_version,next,NEXT))
 $(eval $(call link_version,far,FAR))
 
-TOOLS = tools/countalloc.so tools/crash.so versions/next/minats versions/far/minats
+TOOLS = tools/countalloc.so tools/crash.so soak/leak.so versions/next/minats versions/far/minats
 tools: $(TOOLS:%=$(BUILD)/tests/%) $(HANDOVER:%=$(BUILD)/tests/handover/%)
 
 # For tests/portable.sh and tests/run: what this configuration compiles, and the unit tests.
