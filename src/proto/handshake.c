@@ -227,22 +227,27 @@ static int make_readable(struct buf *out, struct slice json)
 	return 0;
 }
 
+/* Where memory runs out jansson often says nothing. */
+static enum fault fault_of(json_error_t *error)
+{
+	return error->text[0] && json_error_code(error) != json_error_out_of_memory ? FAULT_JSON
+										     : FAULT_MEMORY;
+}
+
 /* NULL, and a fault: without memory, or when it is no JSON. Yours to json_decref(). */
 static json_t *load(struct slice json, enum fault *fault)
 {
 	struct buf text = {0};
 	json_error_t error = {.line = 0};
 	json_t *value = NULL;
+	int made = make_readable(&text, json);
 
-	if (make_readable(&text, json) == 0)
+	*fault = FAULT_NONE;
+	if (made == 0)
 		value = json_loadb(text.bytes ? text.bytes : "", text.length, JSON_DECODE_ANY,
 				   &error);
-	*fault = FAULT_NONE;
-	/* Where memory runs out jansson often says nothing. */
 	if (!value)
-		*fault = error.text[0] && json_error_code(&error) != json_error_out_of_memory
-				 ? FAULT_JSON
-				 : FAULT_MEMORY;
+		*fault = made == -EINVAL ? FAULT_JSON : fault_of(&error);
 	/* There may be a password in it. */
 	secret_erase(text.bytes, text.length);
 	buf_fini(&text);
