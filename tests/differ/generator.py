@@ -204,7 +204,7 @@ class Shrinker:
     def drop_bytes(self, at, size):
         """Pieces of that size, or lines with size 0."""
         start = 0
-        while start < len(self.best.steps[at].text or b""):
+        while self.budget > 0 and start < len(self.best.steps[at].text or b""):
             text, cuts = self.best.steps[at].text, self.best.steps[at].cuts
             end = start + size if size else text.find(b"\n", start) + 1 or len(text)
             kept = [cut if cut <= start else max(start, cut - (end - start)) for cut in cuts]
@@ -217,7 +217,7 @@ class Shrinker:
         for at, step in enumerate(self.best.steps):
             if step.cuts:
                 self.attempt(self.with_text(at, step.text, []))
-        for size in (0, 64, 8, 1):
+        for size in (1 << 18, 1 << 13, 0, 256, 32, 8, 1):
             for at in range(len(self.best.steps)):
                 self.drop_bytes(at, size)
             self.drop_steps()
