@@ -252,8 +252,9 @@ gate:
 
 lint:
 	mandoc -Tlint -Wwarning man/minats.8 man/minats.conf.5
-	shellcheck -x packaging/bootstrap .ci/run tests/run tests/clients/install tests/*.sh \
-		tests/*.bash tests/*/*.bash packaging/debian/tests/socket packaging/arch/PKGBUILD
+	shellcheck -x packaging/bootstrap .ci/run tests/run tests/coverage tests/fuzz/run \
+		tests/fuzz/merge tests/clients/install tests/*.sh tests/*.bash tests/*/*.bash \
+		packaging/debian/tests/socket packaging/arch/PKGBUILD
 
 install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MAN8DIR) $(DESTDIR)$(MAN5DIR) $(DESTDIR)$(CONFDIR)
