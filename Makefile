@@ -253,8 +253,8 @@ gate:
 
 lint:
 	mandoc -Tlint -Wwarning man/minats.8 man/minats.conf.5
-	shellcheck -x packaging/bootstrap .ci/run .ci/fresh tests/run tests/clients/install tests/*.sh \
-		tests/*.bash tests/*/*.bash packaging/debian/tests/socket packaging/arch/PKGBUILD
+	shellcheck -x $$(grep -rlE '^#!/bin/(ba)?sh' .ci packaging tests) tests/*.bash tests/*/*.bash \
+		packaging/arch/PKGBUILD
 
 install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MAN8DIR) $(DESTDIR)$(MAN5DIR) $(DESTDIR)$(CONFDIR)

@@ -10,7 +10,8 @@
  *   |p to |t   this client has other permissions from now on, the last none
  *   |#         likewise this one, and the next is asked who he is: nobody, or who has an 'a' in his
  *              name, is in one account, who has a 'b' in another, all others have to go
- *   |@         a minute goes by
+ *   |@         a minute goes by; memory that nobody needs is given back
+ *   |^         somebody watches from now on, or no longer
  *   |-         a piece ends here: more of it comes later
  *   |!         large messages are read straight to their place from now on, or no longer
  *   |~         this client stops reading, or reads all that there is and goes on
@@ -30,6 +31,7 @@
 #include "base/buf.h"
 #include "broker/router.h"
 #include "broker/session.h"
+#include "broker/trace.h"
 
 enum { PEERS = 4, MAX_PENDING = 64 << 20, FILLING_MAX = 8 << 20, SOME = 3001 };
 
@@ -50,6 +52,7 @@ struct broker {
 	struct peer peers[PEERS];
 	uint64_t messages; /* heard by all, but those that say: no responders */
 	size_t filling;    /* bytes of it so far */
+	struct trace trace;
 	bool direct;
 	uint64_t now_ms;
 };
@@ -199,6 +202,16 @@ static void listen_to(struct broker *broker, struct peer *peer, size_t most)
 	peer->heard.length -= at;
 }
 
+/* What is shown is one line; a payload is not. */
+static void watch(struct trace *trace, struct outbox *whose, enum trace_way way, struct slice verb,
+		  struct slice text)
+{
+	(void)trace;
+	require(whose && verb.length > 0, "it is shown whose line, and which");
+	require(way == TRACE_PAYLOAD || text.length == 0 || !memchr(text.bytes, '\n', text.length),
+		"a line is shown");
+}
+
 static void end_turn(struct broker *broker)
 {
 	for (size_t at = 0; at < PEERS; at++) {
@@ -288,6 +301,8 @@ static void say(struct broker *broker, struct peer *peer, struct slice bytes)
 		return;
 	read_directly(broker, peer, &bytes);
 	feed(broker, peer, bytes);
+	router_rest(&broker->router);
+	router_rest(&broker->other);
 }
 
 static void say_filling(struct broker *broker, struct peer *peer, unsigned exponent)
@@ -347,6 +362,11 @@ static struct peer *obey(struct broker *broker, struct peer *peer, char mark)
 		peer->known = false;
 	} else if (mark == '@') {
 		broker->now_ms += 60000;
+		router_trim(&broker->router);
+		pool_trim(&broker->pool);
+		pool_watch(&broker->pool);
+	} else if (mark == '^') {
+		broker->router.trace = broker->router.trace ? NULL : &broker->trace;
 	} else if (mark == '!') {
 		broker->direct = !broker->direct;
 	} else if (mark == '~') {
@@ -382,7 +402,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint64_t seeds[2] = {0x0123456789abcdef, 0xfedcba9876543210};
 	struct broker broker = {
-		.limits = {.max_payload = 1 << 20, .max_control_line = 4096, .headers = true}};
+		.limits = {.max_payload = 1 << 20, .max_control_line = 4096, .headers = true},
+		.trace = {.line = watch},
+	};
 
 	pool_init(&broker.pool, MAX_PENDING);
 	router_init(&broker.router, &broker.pool, seeds);

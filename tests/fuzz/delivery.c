@@ -4,7 +4,8 @@
  *
  * An input is bytes that choose, so that nearly every input means something: the first says how
  * much may wait for a client; then come operations, each a byte and what it needs. Clients of two
- * accounts subscribe, publish, come, go, stop reading and read a little, all in legal ways. After
+ * accounts subscribe, publish, come, go, stop reading, read a little, and are saved and loaded as by
+ * a hand-over, all in legal ways. After
  * each operation all that they have got meanwhile is compared with what the model expects: every
  * copy of every message, on the right sid, in order, with its headers or without, and one for each
  * queue group; and every +OK, -ERR, PONG and 503.
@@ -20,6 +21,7 @@
 #include "base/buf.h"
 #include "broker/router.h"
 #include "broker/session.h"
+#include "broker/state.h"
 
 enum {
 	PEERS = 5,
@@ -29,6 +31,7 @@ enum {
 	SLICES = 16384,
 	COPIES = PEERS * SIDS * BURST,
 	OPERATIONS = 400,
+	PAYLOADS = 256, /* saved with one client */
 	BYTES_MAX = 32 << 20, /* published by one input */
 };
 
@@ -509,6 +512,49 @@ static void replace_lost(struct broker *broker)
 	}
 }
 
+/* Payloads that were saved, loaded again. */
+struct moved {
+	struct state_payloads payloads;
+	struct pool *pool;
+	struct state_payload all[PAYLOADS];
+};
+
+static int keep(struct state_payloads *payloads, struct slice bytes)
+{
+	struct moved *moved = container_of(payloads, struct moved, payloads);
+	struct payload *payload = pool_take_payload(moved->pool, bytes.length);
+
+	require(payload && payloads->count < PAYLOADS, "there is room for what is saved");
+	memcpy(payload->bytes, bytes.bytes, bytes.length);
+	payload->filled = (uint32_t)bytes.length;
+	moved->all[payloads->count] = (struct state_payload){payload, (uint32_t)bytes.length};
+	return 0;
+}
+
+/* It is saved, forgotten and loaded: nobody can tell, nor can it. */
+static void move(struct broker *broker, struct peer *peer)
+{
+	struct session *session = &peer->session;
+	struct moved moved = {.payloads = {.keep = keep}, .pool = &broker->pool};
+	struct tags_writer writer = {0};
+	struct permit *permit = make_permit(peer->lists);
+	struct state_source source = {moved.all, 0};
+
+	state_forget_numbers(session);
+	require(state_save(session, &moved.payloads, &writer) == 0 && !writer.failed, "it is saved");
+	source.count = moved.payloads.count;
+	session_fini(session);
+	session_init(session, &broker->routers[peer->account], &broker->limits);
+	require(state_load(session, &source, buf_slice(&writer.out)), "what was saved is taken");
+	require(session_set_permit(session, permit) == 0, "there is memory");
+	require(!session_remove_forbidden(session), "what was allowed still is");
+	for (uint32_t at = 0; at < source.count; at++)
+		pool_release_payload(&broker->pool, moved.all[at].payload);
+	permit_unref(permit);
+	buf_fini(&writer.out);
+	require(session->outbox.pending_bytes == peer->seen, "as much waits for it as before");
+}
+
 /* What the clients do. */
 
 static void feed(struct broker *broker, struct peer *peer, struct slice *input)
@@ -698,6 +744,10 @@ static struct peer *act(struct broker *broker, struct peer *peer)
 		break;
 	case 11:
 		broker->cut = 1 + choose(broker, 128);
+		break;
+	case 12:
+		move(broker, peer);
+		flush(broker);
 		break;
 	default:
 		publish(broker, peer);
