@@ -116,6 +116,7 @@ CATALOG_DIR_systemd = $(shell $(PKG_CONFIG) --variable=catalogdir systemd)
 CATALOG_DIR ?= $(or $(CATALOG_DIR_systemd),/usr/lib/systemd/catalog)
 BINDIR = $(PREFIX)/bin
 MAN5DIR = $(PREFIX)/share/man/man5
+MAN7DIR = $(PREFIX)/share/man/man7
 MAN8DIR = $(PREFIX)/share/man/man8
 CONFDIR = $(SYSCONFDIR)/minats
 
@@ -252,15 +253,17 @@ gate:
 	tests/bench/gate
 
 lint:
-	mandoc -Tlint -Wwarning man/minats.8 man/minats.conf.5
+	mandoc -Tlint -Wwarning man/minats.8 man/minats.conf.5 man/minats-guarantees.7
 	shellcheck -x $$(grep -rlE '^#!/bin/(ba)?sh' .ci packaging tests) tests/*.bash tests/*/*.bash \
 		packaging/arch/PKGBUILD
 
 install: all
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MAN8DIR) $(DESTDIR)$(MAN5DIR) $(DESTDIR)$(CONFDIR)
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MAN8DIR) $(DESTDIR)$(MAN7DIR) \
+		$(DESTDIR)$(MAN5DIR) $(DESTDIR)$(CONFDIR)
 	install -m755 $(BUILD)/minats $(DESTDIR)$(BINDIR)/minats
 	install -m644 man/minats.8 $(DESTDIR)$(MAN8DIR)/minats.8
 	install -m644 man/minats.conf.5 $(DESTDIR)$(MAN5DIR)/minats.conf.5
+	install -m644 man/minats-guarantees.7 $(DESTDIR)$(MAN7DIR)/minats-guarantees.7
 	[ -e $(DESTDIR)$(CONFDIR)/minats.conf ] || \
 		install -m644 systemd/minats.conf.example $(DESTDIR)$(CONFDIR)/minats.conf
 ifeq ($(SUPERVISOR),systemd)
@@ -282,6 +285,7 @@ uninstall:
 	rmdir $(DESTDIR)$(CONFDIR) 2>/dev/null || true
 	rm -f $(DESTDIR)$(BINDIR)/minats $(DESTDIR)$(MAN8DIR)/minats.8 \
 		$(DESTDIR)$(MAN5DIR)/minats.conf.5 \
+		$(DESTDIR)$(MAN7DIR)/minats-guarantees.7 \
 		$(DESTDIR)$(TMPFILES_DIR)/minats.conf \
 		$(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.socket \
 		$(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.service \

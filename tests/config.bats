@@ -271,3 +271,29 @@ alike() {
 		run -1 "$REAL" -t -c "$FILE"
 	done
 }
+
+# nested DEPTH: so many maps, one in another.
+nested() {
+	perl -e 'print "a { " x $ARGV[0], "b: 1", " }" x $ARGV[0]' "$1"
+}
+
+# chain COUNT: 0.conf includes 1.conf, and so on.
+chain() {
+	local at
+	for ((at = 1; at <= $1; at++)); do
+		echo "include \"$at.conf\"" >"$DIR/$((at - 1)).conf"
+	done
+	echo 'debug: true' >"$DIR/$1.conf"
+}
+
+@test "nesting and includes have a limit" {
+	# The file itself is the first.
+	write "$(nested 63)"
+	refuses 'unknown field "a"' -- -t -c "$FILE"
+	write "$(nested 64)"
+	refuses 'more than 64 maps and arrays one in another' -- -t -c "$FILE"
+	chain 16
+	"$MINATS" -t -c "$DIR/0.conf"
+	chain 17
+	refuses 'more than 16 files one included by another' -- -t -c "$DIR/0.conf"
+}

@@ -206,3 +206,18 @@ given() {
 	join c
 	hear_nothing c
 }
+
+# bats test_tags=supervisor
+@test "64 sockets from a supervisor, and not one more" {
+	local -a listen=()
+	while ((${#listen[@]} < 64)); do
+		listen+=(127.0.0.1:0)
+	done
+	start_supervised "${listen[@]}" -- "$MINATS"
+	join c
+	close c
+	stop_broker
+	PORT=
+	refute start_supervised "${listen[@]}" 127.0.0.1:0 -- "$MINATS"
+	log_has 'inherited descriptors: Argument list too long'
+}

@@ -34,6 +34,7 @@ teardown_file() {
 	tar -xOf "$package" .PKGINFO | grep -qx "pkgver = $VERSION-1"
 	tar -xOf "$package" .PKGINFO | grep -qx 'backup = etc/minats/minats.conf'
 	tar -tf "$package" | grep -vE '/$|^\.' | expect_files usr/bin/minats usr/share/man/man8/minats.8.gz \
+		usr/share/man/man7/minats-guarantees.7.gz \
 		usr/share/man/man5/minats.conf.5.gz etc/minats/minats.conf \
 		"$(pkg-config --variable=tmpfilesdir systemd | cut -c2-)/minats.conf" \
 		"$(pkg-config --variable=systemdsystemunitdir systemd | cut -c2-)"/minats.{service,socket} \

@@ -36,6 +36,7 @@ field() {
 	[[ $(dpkg-deb --ctrl-tarfile "$DEB" | tar -xO ./conffiles) == /etc/minats/minats.conf ]]
 	dpkg-deb --fsys-tarfile "$DEB" | tar -t | grep -v '/$' | sed 's/^\.//' >"$BATS_TEST_TMPDIR/files"
 	expect_files /usr/bin/minats /usr/share/man/man8/minats.8.gz \
+		/usr/share/man/man7/minats-guarantees.7.gz \
 		/usr/share/man/man5/minats.conf.5.gz /etc/minats/minats.conf /usr/lib/tmpfiles.d/minats.conf \
 		/lib/systemd/system/minats.service /lib/systemd/system/minats.socket \
 		/usr/lib/sysusers.d/minats.conf /usr/lib/systemd/catalog/minats.catalog \

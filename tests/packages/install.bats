@@ -41,6 +41,7 @@ staged() {
 @test "make install puts everything below DESTDIR, make uninstall leaves nothing" {
 	run_make PREFIX=/usr install
 	staged | expect_files /usr/bin/minats /usr/share/man/man8/minats.8 \
+		/usr/share/man/man7/minats-guarantees.7 \
 		/usr/share/man/man5/minats.conf.5 /etc/minats/minats.conf "$TMPFILES/minats.conf" \
 		"$UNITS/minats.service" "$UNITS/minats.socket" "$SYSUSERS/minats.conf" "$CATALOG/minats.catalog"
 	# What runs does not know of the stage.
@@ -54,6 +55,7 @@ staged() {
 @test "without PREFIX it goes to /usr/local" {
 	run_make install
 	staged | expect_files /usr/local/bin/minats /usr/local/share/man/man8/minats.8 \
+		/usr/local/share/man/man7/minats-guarantees.7 \
 		/usr/local/share/man/man5/minats.conf.5 /etc/minats/minats.conf "$TMPFILES/minats.conf" \
 		"$UNITS/minats.service" "$UNITS/minats.socket" "$SYSUSERS/minats.conf" "$CATALOG/minats.catalog"
 	grep -qx 'ExecStart=/usr/local/bin/minats -c -/etc/minats/minats.conf' "$STAGE$UNITS/minats.service"
@@ -86,6 +88,7 @@ staged() {
 	END
 	run_make PREFIX=/usr PKG_CONFIG="env PKG_CONFIG_PATH=$SCRATCH/pkgconfig pkg-config" install
 	staged | expect_files /usr/bin/minats /usr/share/man/man8/minats.8 \
+		/usr/share/man/man7/minats-guarantees.7 \
 		/usr/share/man/man5/minats.conf.5 /etc/minats/minats.conf /opt/tmpfiles/minats.conf \
 		/opt/units/minats.service /opt/units/minats.socket /opt/users/minats.conf /opt/catalog/minats.catalog
 	run_make PREFIX=/usr PKG_CONFIG="env PKG_CONFIG_PATH=$SCRATCH/pkgconfig pkg-config" uninstall
@@ -105,6 +108,7 @@ staged() {
 	strings --all "$MINATS" | grep -qE "$traces"
 	run -1 grep -E "$traces" <(strings --all "$binary")
 	staged | expect_files /usr/local/bin/minats /usr/local/share/man/man8/minats.8 \
+		/usr/local/share/man/man7/minats-guarantees.7 \
 		/usr/local/share/man/man5/minats.conf.5 /etc/minats/minats.conf
 }
 

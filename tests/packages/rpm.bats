@@ -46,8 +46,9 @@ quiet() {
 	quiet "$rpm"
 	rpm -qpl "$rpm" 2>/dev/null | grep -v /.build-id | expect_files \
 		"$SYSUSERS/minats.conf" "$CATALOG/minats.catalog" "$UNITS/minats.service" "$UNITS/minats.socket" \
-		/etc/minats{,/minats.conf} "$TMPFILES/minats.conf" /usr/share/man/man5/minats.conf.5 \
-		/usr/bin/minats /usr/share/man/man8/minats.8 "/usr/share/doc/minats-$VERSION"{,/NEWS,/README.md} \
+		/etc/minats{,/minats.conf} "$TMPFILES/minats.conf" /usr/share/man/man7/minats-guarantees.7 \
+		/usr/share/man/man5/minats.conf.5 \
+		/usr/bin/minats /usr/share/man/man8/minats.8 "/usr/share/doc/minats-$VERSION"{,/NEWS,/README.md,/SECURITY.md} \
 		"/usr/share/licenses/minats-$VERSION"{,/LICENSE}
 	# Upgraded, the service is restarted and the socket is not.
 	run -0 rpm -qp --scripts "$rpm"

@@ -703,11 +703,53 @@ static void secrets_are_hidden_wherever_they_stand(void)
 	free(argv[6]);
 }
 
+/* ".It Ic KEY Ta DEFAULT Ta ..." of the page whose table of limits this is. */
+static bool read_limit(FILE *page, char key[64], char value[32])
+{
+	char line[512];
+
+	while (fgets(line, sizeof(line), page))
+		if (sscanf(line, ".It Ic %63s Ta %31s Ta", key, value) == 2)
+			return true;
+	return false;
+}
+
+/* An option with the default that the page tells is as good as none. */
+static void the_page_of_guarantees_knows_the_defaults(void)
+{
+	FILE *page = fopen("man/minats-guarantees.7", "r");
+	struct options plain, given;
+	char key[64], value[32], option[2 + 64];
+	unsigned limits = 0;
+
+	CHECK(page);
+	if (!page)
+		return;
+	while (read_limit(page, key, value)) {
+		limits++;
+		/* Who gives none means another one: server.c has it. */
+		if (strcmp(key, "connection_rate") == 0)
+			continue;
+		if (strcmp(key, "exit_idle_time") == 0)
+			strcpy(key, "exit-idle-time");
+		snprintf(option, sizeof(option), "--%s", key);
+		CHECK_READ(&plain, NULL);
+		CHECK_READ(&given, option, strcmp(value, "none") == 0 ? "0" : value);
+		plain.argc = given.argc;
+		plain.argv = given.argv;
+		if (memcmp(&plain, &given, sizeof(plain)) != 0)
+			test_check_text(__FILE__, __LINE__, option, slice_of(value), SLICE("the default"));
+	}
+	fclose(page);
+	CHECK(limits >= 18);
+}
+
 static const struct test_case cases[] = {
 	TEST_CASE(a_configuration_file_is_named),
 	TEST_CASE(users_of_the_command_line_are_whole),
 	TEST_CASE(secrets_are_hidden_wherever_they_stand),
 	TEST_CASE(without_options_there_are_defaults),
+	TEST_CASE(the_page_of_guarantees_knows_the_defaults),
 	TEST_CASE(every_name_has_one_dash_or_two),
 	TEST_CASE(upper_and_lower_case_are_different_names),
 	TEST_CASE(the_last_of_two_counts),
