@@ -10,8 +10,7 @@ BUILD ?= build
 # systemd | none: who hands over sockets and watches; "none" needs no libsystemd at all.
 SUPERVISOR ?= systemd
 # What the platform has. These are Linux; the BSDs and macOS say POLLER=kqueue MEMORY=none
-# PARCEL=none PROCESS=none CREDENTIALS=peereid (and use GNU make); where accept4(2) is missing ACCEPT=fcntl;
-# macOS's linker also HARDENING_LINK=.
+# PARCEL=none PROCESS=none CREDENTIALS=peereid (and use GNU make); where accept4(2) is missing ACCEPT=fcntl.
 POLLER ?= epoll
 ACCEPT ?= flags
 CREDENTIALS ?= peercred
@@ -23,8 +22,18 @@ PKG_CONFIG ?= pkg-config
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wvla -Wundef -Wpointer-arith -Wwrite-strings
 WERROR ?=
-HARDENING ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
-HARDENING_LINK ?= -pie -Wl,-z,relro,-z,now
+# takes FLAGS: these, if the compiler makes a program for its machine with them, and says nothing.
+takes = $(shell echo 'int main(void) { return 0; }' | $(CC) $(CPPFLAGS) -O2 -Werror $(1) \
+	-include string.h -x c -o /dev/null - 2>/dev/null && echo '$(1)')
+FORTIFY_3 = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+LINKER_FLAGS = -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code
+# Asked once, and only if something is built. Control flow: CET on x86, BTI and PAC on arm64.
+HARDENED = $(eval HARDENED := -fstack-protector-strong -fPIE \
+	$(or $(call takes,$(FORTIFY_3)),$(FORTIFY_3:3=2)) $(call takes,-fstack-clash-protection) \
+	$(or $(call takes,-fcf-protection=full),$(call takes,-mbranch-protection=standard)))$(HARDENED)
+HARDENED_LINK = $(eval HARDENED_LINK := -pie $(call takes,$(LINKER_FLAGS)))$(HARDENED_LINK)
+HARDENING ?= $(HARDENED)
+HARDENING_LINK ?= $(HARDENED_LINK)
 
 PACKAGES_systemd = libsystemd
 PACKAGES_none =
