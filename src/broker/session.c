@@ -381,6 +381,8 @@ int session_set_permit(struct session *session, struct permit *permit)
 {
 	struct guard *guard = session->outbox.guard;
 	bool is_narrow = permit_is_narrow(permit);
+	/* A reload mostly brings the same again, and there may be a million to look at. */
+	bool is_judged = guard && permit_subscribes_as(guard->permit, permit);
 
 	/* As before: CONNECT may come again and again. */
 	if (guard ? is_narrow && guard->permit == permit : !is_narrow)
@@ -395,7 +397,8 @@ int session_set_permit(struct session *session, struct permit *permit)
 		drop_guard(session);
 		guard = NULL;
 	}
-	judge_subs(session, guard);
+	if (!is_narrow || !is_judged)
+		judge_subs(session, guard);
 	return 0;
 }
 
