@@ -62,10 +62,50 @@ bytes() {
 	bytes bytes_more "$SLACK_BYTES"
 }
 
+# lines TEXT: how many of the log have it.
+lines() {
+	grep -cF -- "$1" "$LOG" || true
+}
+
+# few_lines TEXT NUMBER: a hundred of them at once, ten a second, and how many there might have been.
+few_lines() {
+	local told most=$((100 + 10 * SECONDS))
+	await_log "\\[WRN\\] [0-9]+ records about clients were left out"
+	told=$(lines "$1")
+	show "$told lines of $2"
+	((told >= 100 && told <= most)) || fail "$told lines, and not 100 to $most"
+	stop_broker
+	told=$((told + $(sed -nE 's/.* ([0-9]+) records about clients were left out.*/\1/p' "$LOG" | paste -sd +)))
+	((told == $2)) || fail "$told instead of $2"
+	launch "$PORT"
+}
+
 @test "2,000 who talk nonsense: 300 us each, and few lines in the log" {
+	SECONDS=0
 	start_broker
-	undisturbed "$WAIT_MS" deed garbage 2000
+	honest_begin
+	deed garbage 2000
+	honest_end
 	costs cpu_us_each 300
+	few_lines 'closed: Protocol Violation' 2000
+}
+
+@test "a reload that takes 2,000 subscriptions away: few lines in the log" {
+	SECONDS=0
+	echo 'authorization { users: [ { user: joe, password: sesame } ] }' >"$DIR/test.conf"
+	start_broker -c "$DIR/test.conf"
+	join joe '"user":"joe","pass":"sesame"'
+	# shellcheck disable=SC2016
+	times 2000 'SUB many.%1$d %1$d' joe
+	hear_nothing joe
+	listen joe
+	echo 'authorization { users: [ { user: joe, password: sesame, permissions: { subscribe: other } } ] }' \
+		>"$DIR/test.conf"
+	kill -HUP "$BROKER_PID"
+	await_log 'Reloaded server configuration'
+	hush
+	echo >"$DIR/test.conf"
+	few_lines 'Permissions Violation for Subscription to' 2000
 }
 
 ### Slow ones, fast ones
@@ -115,6 +155,42 @@ p99_beside() {
 	costs cpu_ns_each 3000
 	costs cpu_ns_unsub 3000
 	bytes bytes_each 150
+}
+
+# held COMMAND...: while somebody has a million subscriptions; he goes on afterwards.
+held() {
+	local line
+	coproc HOLDER { close_all; exec python3 "$ROOT/tests/tools/hostile.py" "$PORT" "$BROKER_PID" hold "$MILLION" 3>&-; }
+	# shellcheck disable=SC2154 # coproc's
+	local pid=$HOLDER_PID to=${HOLDER[1]}
+	until read -r -t 60 line <&"${HOLDER[0]}" && [[ $line == ready* ]]; do
+		[[ -n $line ]] || fail 'the holder has failed' || return
+	done
+	"$@" || return
+	echo >&"$to"
+	wait "$pid" || fail 'the holder has failed'
+}
+
+reload_once() {
+	local before
+	before=$(lines 'Reloaded server configuration')
+	kill -HUP "$BROKER_PID"
+	# shellcheck disable=SC2016 # when it is tried
+	await eval "(( \$(lines 'Reloaded server configuration') > $before ))"
+}
+
+# They are looked at only where what is allowed to be subscribed to is another than before: 1 us each.
+@test "a reload with a million subscriptions and the same permissions: nobody waits for it" {
+	echo 'authorization { default_permissions: { subscribe: ">", publish: ">" }, users: [ { user: joe, password: x } ] }
+		no_auth_user: joe' >"$DIR/test.conf"
+	start_broker -c "$DIR/test.conf"
+	held undisturbed "$WAIT_MS" reload_once
+}
+
+# All of them are told to the next process, and put into its tables: 10 us each.
+@test "an upgrade with a million subscriptions: nobody waits longer than ten seconds" {
+	start_broker
+	held undisturbed 10000 replace_broker
 }
 
 ### Subjects

@@ -649,6 +649,7 @@ static void finish(struct server *server)
 		handover_park(server);
 	else
 		close_all(server);
+	client_log_left_out(server);
 	log_write(server->log, LOG_LEVEL_INFO, LOG_EVENT(EVENT_STOPPED), "Server Exiting..");
 }
 

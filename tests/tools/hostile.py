@@ -246,6 +246,7 @@ def hold(broker, count):
     sock = subscribe(broker, count, literal)
     tell(ready=1)
     sys.stdin.readline()
+    converse(sock, b"")
     leave(sock)
 
 
