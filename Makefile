@@ -53,13 +53,13 @@ OS = accept_$(ACCEPT) address clock closer credentials_$(CREDENTIALS) crypto fil
 	stream_plain supervisor_$(SUPERVISOR) trial units_$(SUPERVISOR)
 SERVER = access accounts client client_log client_state config config_auth config_block \
 	config_file config_options config_parse config_permit files handover handover_pack handover_unpack idle lame_duck logging options \
-	place reload sandbox server settings sockets status strangers turnstile upgrade verdict
+	place reload restraint sandbox server settings sockets status strangers turnstile upgrade verdict
 SOURCES = src/main.c $(BASE:%=src/base/%.c) $(PROTO:%=src/proto/%.c) \
 	$(BROKER:%=src/broker/%.c) $(OS:%=src/os/%.c) $(SERVER:%=src/server/%.c)
 OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 
 # A unit test, and the modules it needs: all that its module depends on.
-UNITS = buf map slab tags subject utf8 nkey crypto auth turnstile strangers fault parser writer \
+UNITS = buf map slab tags subject utf8 nkey crypto auth turnstile strangers restraint fault parser writer \
 	handshake pool outbox trie router permit guard session state cuts scarcity \
 	loop address options config \
 	log verdict status \
@@ -77,6 +77,7 @@ UNIT_nkey = proto/nkey
 UNIT_crypto = os/crypto
 UNIT_strangers = server/strangers server/place $(UNIT_address) base/map
 UNIT_turnstile = server/turnstile server/place $(UNIT_address) base/map
+UNIT_restraint = server/restraint
 UNIT_auth = broker/auth $(UNIT_permit) base/map base/buf proto/nkey proto/handshake proto/utf8
 UNIT_fault = proto/fault
 UNIT_parser = proto/parser

@@ -4,13 +4,7 @@
 # No client delays the others, takes their memory or their descriptors, whatever it does.
 
 load lib
-
-# A sanitizer makes everything slower, and keeps what is freed for a while.
-SANITIZED=1
-if grep -qa __asan_init "${MINATS:-$BATS_TEST_DIRNAME/../build/minats}"; then
-	SANITIZED=3
-	export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}quarantine_size_mb=1
-fi
+load measure
 
 # Lame duck mode lasts half a minute, the shortest there is: one broker goes through it while the other cases run.
 setup_file() {
@@ -52,87 +46,6 @@ go_down() {
 	kill -USR2 "$BROKER_PID"
 	await_exit 40 || return
 	echo "$EXIT_STATUS $(($(now_ms) - start))" >"$DUCK/result"
-}
-
-# milliseconds since some moment
-now_ms() {
-	local now=${EPOCHREALTIME/[.,]/}
-	echo $((now / 1000))
-}
-
-# in_background COMMAND...: until hush, or the end of the case.
-in_background() {
-	"$@" 3>&- 4>&- &
-	BACKGROUND+=($!)
-}
-
-hush() {
-	local pid
-	for pid in "${BACKGROUND[@]}"; do
-		kill -KILL "$pid" 2>/dev/null || true
-		wait "$pid" 2>/dev/null || true
-	done
-	BACKGROUND=()
-}
-
-# times COUNT FORMAT NAME: to NAME, as many lines, each with its number for %1$d.
-times() {
-	perl -e 'printf "$ARGV[1]\r\n", $_ for 1 .. $ARGV[0]' "$1" "$2" >&"${FD[$3]}"
-}
-
-# Somebody who reads everything and looks at nothing.
-listen() {
-	in_background cat <&"${FD[$1]}" >/dev/null
-}
-
-# What was measured, for who wants to see it.
-show() {
-	[[ -z ${SHOW_MEASURED:-} ]] || printf '# %s\n' "$*" >&3
-}
-
-### The honest pair
-
-# Without the connections of the case: a copy of one would keep it open.
-honest() {
-	close_all
-	exec python3 "$ROOT/tests/tools/honest.py" "$PORT" "$DIR/honest"
-}
-
-honest_begin() {
-	: >"$DIR/honest"
-	in_background honest
-	HONEST_PID=$!
-	await grep -q up "$DIR/honest"
-}
-
-# How long their slowest message took, in WORST_MS.
-honest_end() {
-	local count
-	kill -TERM "$HONEST_PID"
-	wait "$HONEST_PID" || fail 'the honest pair was not served' || return
-	read -r count WORST_MS _ < <(tail -n 1 "$DIR/honest")
-	((count > 0))
-}
-
-# undisturbed MS COMMAND...: the honest pair never waits longer, whatever the command does meanwhile. What else
-# runs on the machine makes it wait too, but not each time: of three tries the best one counts.
-undisturbed() {
-	local limit_ms=$(($1 * SANITIZED)) try
-	for try in 1 2 3; do
-		honest_begin || return
-		"${@:2}" || return
-		honest_end || return
-		show "try $try: $WORST_MS of $limit_ms ms"
-		((WORST_MS >= limit_ms)) || return 0
-	done
-	fail "the honest pair waited for $WORST_MS ms, not less than $limit_ms"
-}
-
-### What the broker holds
-
-# memory FIELD: VmRSS, or VmHWM, its maximum; in MB.
-memory() {
-	awk -v field="$1:" '$1 == field { print int($2 / 1024) }' "/proc/$BROKER_PID/status"
 }
 
 ### The cases

@@ -66,6 +66,7 @@ static struct auth_user *copy_user(const struct auth_user *user, char *id)
 	if (!copy->connections)
 		copy->connections = AUTH_ANY_CONNECTION;
 	copy->permit = NULL;
+	copy->next_default = NULL;
 	/* All of them, so that what is freed is always a copy. */
 	good = keep(&copy->name);
 	good &= keep(&copy->password);
@@ -272,6 +273,20 @@ static void note_secret(struct auth *auth, const char *secret)
 		auth->has_plain_secrets = true;
 }
 
+static bool needs_nothing(const struct auth_user *user)
+{
+	return has_peer(user) && !user->password && !user->nkey && !user->token;
+}
+
+static void append_default(struct auth *auth, struct auth_user *user)
+{
+	if (auth->last_default)
+		auth->last_default->next_default = user;
+	else
+		auth->first_default = user;
+	auth->last_default = user;
+}
+
 static void put(struct auth *auth, struct auth_user *user)
 {
 	auth->users[auth->user_count++] = user;
@@ -282,6 +297,8 @@ static void put(struct auth *auth, struct auth_user *user)
 		map_put(&auth->by_nkey, hash_bytes(auth->hash_key, slice_of(user->nkey)), user);
 	if (user->token)
 		auth->token_user = user;
+	if (needs_nothing(user))
+		append_default(auth, user);
 	auth->is_required = true;
 	auth->needs_signatures |= user->nkey != NULL;
 	auth->needs_units |= user->peer.unit != NULL;
@@ -384,21 +401,16 @@ static struct auth_decision decide_by_secret(const struct auth_user *user, const
 	return decision;
 }
 
-static bool needs_nothing(const struct auth_user *user)
-{
-	return has_peer(user) && !user->password && !user->nkey && !user->token;
-}
-
 /* The first whom the kernel's word is enough for, and else no_auth_user. */
 static struct auth_decision decide_by_default(const struct auth *auth,
 					      const struct auth_origin *origin)
 {
 	struct auth_decision decision = {.by_default = true};
 
-	for (uint32_t at = 0; at < auth->user_count; at++) {
-		decision.user = auth->users[at];
-		decision.verdict = auth_admits(decision.user, origin);
-		if (needs_nothing(decision.user) && decision.verdict != AUTH_REFUSE)
+	for (const struct auth_user *user = auth->first_default; user; user = user->next_default) {
+		decision.user = user;
+		decision.verdict = auth_admits(user, origin);
+		if (decision.verdict != AUTH_REFUSE)
 			return decision;
 	}
 	if (!auth->no_auth_user)

@@ -69,6 +69,7 @@ struct auth_user {
 	/* Filled in by auth_add_user(). */
 	const char *id; /* the same from one configuration to the next: "user NAME", "nkey U…", … */
 	uint8_t key[AUTH_KEY_BYTES]; /* of the nkey */
+	const struct auth_user *next_default; /* auth.first_default */
 };
 
 struct auth {
@@ -76,6 +77,10 @@ struct auth {
 	uint32_t user_count;
 	char **accounts;          /* names; the first is AUTH_GLOBAL_ACCOUNT */
 	uint32_t account_count;
+	/* Those for whom the kernel's word is enough, in their order: they are looked through for
+	   each client that comes, and may be a few of thousands. */
+	struct auth_user *first_default;
+	struct auth_user *last_default;
 	const struct auth_user *no_auth_user; /* who comes without credentials; NULL: nobody */
 	const struct auth_user *token_user;   /* who has the token; NULL: there is none */
 	uint32_t timeout_ms;      /* from the beginning to CONNECT */

@@ -333,6 +333,26 @@ bool permit_delivers(struct permit *permit, struct slice subject, struct slice q
 
 /* Responses. */
 
+static bool rules_equal(const struct rules *one, const struct rules *other)
+{
+	if (one->count != other->count)
+		return false;
+	for (size_t at = 0; at < one->count; at++)
+		if (!slice_equal(one->all[at].subject, other->all[at].subject) ||
+		    !slice_equal(one->all[at].queue, other->all[at].queue))
+			return false;
+	return true;
+}
+
+bool permit_subscribes_as(const struct permit *permit, const struct permit *other)
+{
+	if (!permit || !other)
+		return permit == other;
+	return permit_allows_responses(permit) == permit_allows_responses(other) &&
+	       rules_equal(&permit->subscribe_allow, &other->subscribe_allow) &&
+	       rules_equal(&permit->subscribe_deny, &other->subscribe_deny);
+}
+
 bool permit_allows_responses(const struct permit *permit)
 {
 	return permit && permit->allow_responses;

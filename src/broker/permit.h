@@ -74,6 +74,9 @@ bool permit_filters(const struct permit *permit, struct slice subject, struct sl
 bool permit_delivers(struct permit *permit, struct slice subject, struct slice queue,
 		     uint64_t *work);
 
+/* Do both say the same of all subscriptions, and whether each message has to be asked for? */
+bool permit_subscribes_as(const struct permit *permit, const struct permit *other);
+
 bool permit_allows_responses(const struct permit *permit);
 int64_t permit_max_responses(const struct permit *permit);      /* < 0: no limit */
 int64_t permit_response_expiry_ms(const struct permit *permit); /* < 0: never */

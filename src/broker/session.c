@@ -14,7 +14,8 @@
 #include "proto/subject.h"
 #include "proto/writer.h"
 
-enum { JSON_WORK = 256 }; /* what an object costs to read, in router.work */
+/* In router.work: what an object costs to read, and a subscription to make or to end. */
+enum { JSON_WORK = 256, SUB_WORK = 8 };
 
 enum step {
 	STEP_NEXT, /* on to the next operation */
@@ -35,21 +36,35 @@ void session_update_care(struct session *session)
 	session->careful = session->connect.pedantic || session->outbox.guard;
 }
 
-void session_end_subs(struct session *session)
+bool session_end_some_subs(struct session *session, uint32_t *most)
 {
-	uint32_t at = 0;
-	struct sub *sub;
+	while (*most > 0) {
+		struct sub *sub = map_next(&session->subs, &session->ended_subs);
 
-	while ((sub = map_next(&session->subs, &at))) {
+		if (!sub) {
+			map_fini(&session->subs);
+			session->ended_subs = 0;
+			return true;
+		}
 		router_unsubscribe(session->router, sub);
 		sub_free(&session->router->trie.slab, sub);
+		(*most)--;
 	}
-	map_fini(&session->subs);
+	return false;
+}
+
+/* All that are left, however many. */
+static void end_subs(struct session *session)
+{
+	uint32_t most = UINT32_MAX;
+
+	while (!session_end_some_subs(session, &most))
+		most = UINT32_MAX;
 }
 
 void session_fini(struct session *session)
 {
-	session_end_subs(session);
+	end_subs(session);
 	if (session->inbound)
 		pool_release_payload(session->router->pool, session->inbound);
 	session->inbound = NULL;
@@ -286,6 +301,7 @@ static enum step on_sub(struct session *session, const struct op *op, struct sli
 
 	(void)input;
 	session->events |= SESSION_HEARD;
+	session->router->work += SUB_WORK;
 	if (!may_subscribe(session, op->subject, op->queue))
 		return deny_sub(session, op->subject, op->queue, SLICE(""));
 	if (limits->max_subscription_tokens > 0 &&
@@ -310,6 +326,7 @@ static enum step on_unsub(struct session *session, const struct op *op, struct s
 
 	(void)input;
 	session->events |= SESSION_HEARD;
+	session->router->work += SUB_WORK;
 	if (sub && op->max > sub->delivered)
 		sub->max = op->max;
 	else if (sub)
@@ -364,6 +381,8 @@ int session_set_permit(struct session *session, struct permit *permit)
 {
 	struct guard *guard = session->outbox.guard;
 	bool is_narrow = permit_is_narrow(permit);
+	/* A reload mostly brings the same again, and there may be a million to look at. */
+	bool is_judged = guard && permit_subscribes_as(guard->permit, permit);
 
 	/* As before: CONNECT may come again and again. */
 	if (guard ? is_narrow && guard->permit == permit : !is_narrow)
@@ -378,7 +397,8 @@ int session_set_permit(struct session *session, struct permit *permit)
 		drop_guard(session);
 		guard = NULL;
 	}
-	judge_subs(session, guard);
+	if (!is_narrow || !is_judged)
+		judge_subs(session, guard);
 	return 0;
 }
 
@@ -652,7 +672,7 @@ void session_enter(struct session *session, struct router *router)
 {
 	if (router == session->router)
 		return;
-	session_end_subs(session);
+	end_subs(session);
 	drop_guard(session);
 	session_forget_about(session);
 	session->recent = NULL;

@@ -55,6 +55,7 @@ struct session {
 	struct connect connect;
 	struct memo *recent; /* the router's, of the last subject that was published to; NULL: none */
 	struct map subs; /* by sid */
+	uint32_t ended_subs;     /* how far session_end_some_subs() has come among them */
 	struct payload *inbound; /* a large message still arriving: its line, then its body */
 	uint32_t inbound_line;   /* length of the line; CRLF follows */
 	uint32_t inbound_filled;
@@ -92,8 +93,11 @@ void session_init(struct session *session, struct router *router, const struct l
 /* Ends its subscriptions and frees what it holds. */
 void session_fini(struct session *session);
 
-/* Ends its subscriptions: nobody will hear through it any more. */
-void session_end_subs(struct session *session);
+/*
+ * Ends some of the subscriptions of one whose outbox is closed, which hears nothing by them any more:
+ * there may be millions. Each is one less of *most. True: there are none left.
+ */
+bool session_end_some_subs(struct session *session, uint32_t *most);
 
 /*
  * From now on CONNECT says who it is, and nothing else is done before: the first byte that is none

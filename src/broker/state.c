@@ -175,7 +175,8 @@ int state_save(const struct session *session, struct state_payloads *payloads,
 		tags_put_number(writer, SESSION_PARSER_VERB, session->parser.verb);
 		save_inbound(session, writer);
 	}
-	while ((sub = map_next(&session->subs, &at)))
+	/* Those of one who has left are about to go, some of them are gone. */
+	while (!session->outbox.closed && (sub = map_next(&session->subs, &at)))
 		save_sub(sub, writer);
 	if (session->outbox.guard)
 		save_grants(session->outbox.guard, writer);

@@ -439,7 +439,6 @@ void access_forget(struct client *client)
 	client->is_waiting = false;
 	session_forget_claim(&client->session);
 	client->session.user = NULL;
-	session_enter(&client->session, &client->server->router);
 }
 
 /* Another configuration. */

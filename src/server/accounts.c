@@ -90,13 +90,20 @@ static bool is_new(const struct account *account)
 
 static bool is_unwanted(const struct account *account)
 {
-	return !account->is_wanted;
+	return !account->is_wanted && account->router.subscriptions == 0;
 }
 
 static bool is_any(const struct account *account)
 {
 	(void)account;
 	return true;
+}
+
+/* As before. */
+static void want_all(struct server *server)
+{
+	for (struct list *at = server->accounts.next; at != &server->accounts; at = at->next)
+		account_of(at)->is_wanted = true;
 }
 
 int accounts_prepare(struct server *server, const struct auth *auth)
@@ -111,6 +118,7 @@ int accounts_prepare(struct server *server, const struct auth *auth)
 		} else if (strcmp(auth->accounts[at], AUTH_GLOBAL_ACCOUNT) != 0 &&
 			   add(server, auth->accounts[at]) < 0) {
 			remove_if(server, is_new);
+			want_all(server);
 			return -ENOMEM;
 		}
 	}

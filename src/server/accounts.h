@@ -27,7 +27,10 @@ struct account {
 /* Those of the auth that are missing. 0, or -ENOMEM and nothing has changed. */
 int accounts_prepare(struct server *server, const struct auth *auth);
 
-/* Those that the prepared auth does not know go. Nobody is in them any more. */
+/*
+ * Those that the prepared auth does not know go, when nobody is in them any more: again when all who
+ * were have parted.
+ */
 void accounts_settle(struct server *server);
 void accounts_fini(struct server *server);
 

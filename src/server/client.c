@@ -62,6 +62,19 @@ static void arm(struct client *client)
 
 /* Ending. */
 
+void client_part(struct client *client, uint32_t *most)
+{
+	struct server *server = client->server;
+
+	if (!session_end_some_subs(&client->session, most))
+		return;
+	list_remove(&client->stalled_link);
+	/* An account that the configuration does not know any more may go. */
+	session_enter(&client->session, &server->router);
+	if (client->state == CLIENT_DEAD && list_is_empty(&client->link))
+		list_append(&server->dead, &client->link);
+}
+
 /* No session any more; `state` says what is left to do for the socket. */
 static void leave_open(struct client *client, enum fault fault, enum client_state state)
 {
@@ -70,10 +83,13 @@ static void leave_open(struct client *client, enum fault fault, enum client_stat
 	client_log_end(client, fault);
 	client->state = (uint8_t)state;
 	client->session.outbox.closed = true;
-	session_end_subs(&client->session);
 	access_forget(client);
 	strangers_leave(client->place);
 	list_remove(&client->stalled_link);
+	list_append(&server->parting, &client->stalled_link);
+	/* What has none in an account does not keep it: it is not to point there. */
+	if (client->session.subs.count == 0)
+		client_part(client, &(uint32_t){1});
 	client->stalled_until_ms = 0;
 	server->connections--;
 	server->leaving++;
@@ -663,14 +679,18 @@ struct client *client_new(struct server *server, const struct listener *listener
 	return client;
 }
 
-void client_free(struct client *client)
+bool client_free(struct client *client)
 {
 	list_remove(&client->link);
+	if (client->stream.fd >= 0)
+		stream_close(&client->stream);
+	if (!list_is_empty(&client->stalled_link))
+		return false;
 	if (client->rest)
 		pool_return_chunk(&client->server->pool, client->rest);
 	session_fini(&client->session);
 	free(client->access);
 	unit_free(client->unit);
-	stream_close(&client->stream);
 	free(client);
+	return true;
 }

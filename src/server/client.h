@@ -32,7 +32,7 @@ struct client {
 	struct stream stream;
 	struct timer timer;       /* the next of the moments below */
 	struct list link;         /* server.clients, or server.dead */
-	struct list stalled_link; /* server.stalled, unfinished, resumed or late */
+	struct list stalled_link; /* server.stalled, unfinished, resumed, late or parting */
 	struct server *server;
 	const struct listener *listener;
 	struct access_client *access; /* NULL: nobody asks who it is */
@@ -71,8 +71,14 @@ void client_go_on(struct client *client);
 /* One in server.late: what it sends is heard from now on. */
 void client_listen(struct client *client);
 
-/* When the turn has ended. */
-void client_free(struct client *client);
+/*
+ * One in server.parting: ends some of its subscriptions, each of which is one less of *most. With the
+ * last one it leaves the list.
+ */
+void client_part(struct client *client, uint32_t *most);
+
+/* When the turn has ended. False: only its socket is closed, it is still in server.parting. */
+bool client_free(struct client *client);
 
 static inline struct client *client_of(struct outbox *outbox)
 {

@@ -13,7 +13,7 @@
 #include "server/events.h"
 #include "server/server.h"
 
-enum { SUBJECT_MAX = 1024 };
+enum { SUBJECT_MAX = 1024, TELL_MS = 2000 };
 
 struct credentials_text {
 	char uid[24], gid[24], pid[24];
@@ -123,6 +123,40 @@ static const struct {
 	[FAULT_SHUTDOWN] = {EVENT_CLIENT_DISMISSED, LOG_LEVEL_DEBUG},
 };
 
+static void on_told(struct timer *timer)
+{
+	client_log_left_out(container_of(timer, struct server, restraint_timer));
+}
+
+/* Clients may cause it as often as they like: not each time it is worth a line. */
+static bool is_worth_a_line(const struct client *client, enum fault fault)
+{
+	struct server *server = client->server;
+	uint64_t now_ms = server->loop.now_ms;
+
+	if (log_wants(server->log, LOG_LEVEL_DEBUG) || kinds[fault].level == LOG_LEVEL_DEBUG ||
+	    restraint_permits(&server->restraint, fault, now_ms))
+		return true;
+	server->restraint_timer.expired = on_told;
+	if (!server->restraint_timer.place)
+		(void)loop_set_timer(&server->loop, &server->restraint_timer, now_ms + TELL_MS);
+	return false;
+}
+
+void client_log_left_out(struct server *server)
+{
+	for (enum fault fault = 0; fault < FAULT_COUNT; fault++) {
+		uint64_t count = restraint_take(&server->restraint, fault);
+		struct log_fields fields = {
+			.event = EVENT_LEFT_OUT, .count = count, .reason = fault_reason(fault)};
+
+		if (count > 0)
+			log_write(server->log, kinds[fault].level, &fields,
+				  "%" PRIu64 " records about clients were left out: %s", count,
+				  fields.reason);
+	}
+}
+
 /* A subject with a NUL in it is cut there. */
 static void print_subject(const struct client *client, char subject[SUBJECT_MAX])
 {
@@ -153,6 +187,8 @@ void client_log_complaint(const struct client *client)
 		.event = kinds[fault].event, .reason = fault_reason(fault), .subject = subject};
 	struct buf quoted = {0};
 
+	if (!is_worth_a_line(client, fault))
+		return;
 	print_subject(client, subject);
 	if (client->session.has_about && quote_about(&client->session, &quoted) == 0)
 		client_log(client, kinds[fault].level, &fields, "Client error: %.*s%s%.*s%s",
@@ -187,6 +223,8 @@ void client_log_end(const struct client *client, enum fault fault)
 	char subject[SUBJECT_MAX];
 	struct log_fields fields = {.reason = fault_reason(fault), .subject = subject};
 
+	if (!is_worth_a_line(client, fault))
+		return;
 	print_subject(client, subject);
 	if (fault == FAULT_PENDING || fault == FAULT_WRITE_DEADLINE) {
 		fields.pending = client->session.outbox.pending_bytes;

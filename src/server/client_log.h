@@ -26,6 +26,9 @@ void client_log_complaint(const struct client *client);
 /* Why it ended, at the priority that fits. */
 void client_log_end(const struct client *client, enum fault fault);
 
+/* Of neither is there a line each time (server/restraint.h): how many there were not, until now. */
+void client_log_left_out(struct server *server);
+
 /* The watcher of struct trace; `trace` is server.trace. */
 void client_log_line(struct trace *trace, struct outbox *whose, enum trace_way way,
 		     struct slice verb, struct slice text);

@@ -24,6 +24,7 @@
 #define EVENT_CONNECTIONS_LOWERED "631d74cdcc6f40dcb14297371253df18" /* max_connections */
 #define EVENT_CANNOT_ACCEPT       "356a4b1a2a5d420bb26c1ce0a6cd59cc" /* for the moment */
 #define EVENT_TOO_FAST            "811fe6b599c94aa0ad7df163e05c31a7" /* new clients of one address */
+#define EVENT_LEFT_OUT            "b72c3b4109174043915893b5ee94412a" /* records about clients */
 #define EVENT_UNITS_UNKNOWN       "05331579c0c147a39fcd1b864cc026bb" /* of local clients */
 
 /* The hand-over of connections to the next process. */

@@ -21,6 +21,16 @@ struct place place_of(const struct peer *peer)
 	return place;
 }
 
+struct place place_widen(const struct place *place, uint8_t width)
+{
+	struct place wide = {.family = place->family, .width = width};
+	size_t kept = place->family == AF_INET ? 2 : place->family == AF_INET6 ? 4 : 0;
+
+	if (width == PLACE_NETWORK)
+		memcpy(wide.bytes, place->bytes, kept);
+	return wide;
+}
+
 /* ::1 has nothing in its first half; who else has is on this network. */
 bool place_is_here(const struct place *place)
 {

@@ -30,6 +30,7 @@ enum {
 	TRIM_CLIENTS = 64,
 	TRIM_SUBSCRIPTIONS = 2048,
 	LATE_A_TURN = 256,
+	PARTING_A_TURN = 2048, /* subscriptions: about a millisecond */
 	CONNECTION_RATE = 1000, /* if none was given */
 	QUIET_MS = 10000,
 	DESCRIPTORS_KEPT = 16,  /* for listeners, logs, files */
@@ -131,6 +132,7 @@ static void init_lists(struct server *server)
 {
 	list_init(&server->clients);
 	list_init(&server->dead);
+	list_init(&server->parting);
 	list_init(&server->stalled);
 	list_init(&server->unfinished);
 	list_init(&server->resumed);
@@ -383,6 +385,19 @@ void server_flush_hot(struct server *server)
 		client_flush(client);
 }
 
+/* One who leaves may have a million subscriptions: others have their turns meanwhile. */
+static void part(struct server *server, uint32_t most)
+{
+	if (list_is_empty(&server->parting))
+		return;
+	while (most > 0 && !list_is_empty(&server->parting))
+		client_part(container_of(server->parting.next, struct client, stalled_link), &most);
+	if (list_is_empty(&server->parting))
+		accounts_settle(server);
+	else
+		server->loop.has_more = true;
+}
+
 static void free_dead(struct server *server)
 {
 	struct list *link;
@@ -392,8 +407,7 @@ static void free_dead(struct server *server)
 	while ((link = list_pop(&server->dead))) {
 		struct client *client = container_of(link, struct client, link);
 
-		server->freed++;
-		client_free(client);
+		server->freed += client_free(client);
 	}
 	/* There are descriptors again. */
 	if (!server->lame_duck.is_on)
@@ -454,6 +468,7 @@ static void end_turn(struct server *server)
 			client_flush(client);
 	} while (server->wakes_stalled || !list_is_empty(&server->pool.hot));
 	accounts_rest(server);
+	part(server, PARTING_A_TURN);
 	free_dead(server);
 	plan_trim(server);
 	status_plan(server);
@@ -621,6 +636,8 @@ static void close_all(struct server *server)
 		client_flush(client);
 		client_drop(client, FAULT_SHUTDOWN);
 	}
+	while (!list_is_empty(&server->parting))
+		part(server, UINT32_MAX);
 	end_turn(server);
 }
 
@@ -632,6 +649,7 @@ static void finish(struct server *server)
 		handover_park(server);
 	else
 		close_all(server);
+	client_log_left_out(server);
 	log_write(server->log, LOG_LEVEL_INFO, LOG_EVENT(EVENT_STOPPED), "Server Exiting..");
 }
 

@@ -19,6 +19,7 @@
 #include "server/idle.h"
 #include "server/lame_duck.h"
 #include "server/options.h"
+#include "server/restraint.h"
 #include "server/status.h"
 #include "server/strangers.h"
 #include "server/upgrade.h"
@@ -44,10 +45,13 @@ struct server {
 	struct access access;
 	struct strangers strangers;
 	uint64_t quiet_until_ms; /* somebody was too fast, which was told not long ago */
+	struct restraint restraint; /* in what is logged of clients */
+	struct timer restraint_timer; /* when it is told what was left out */
 	struct limits limits;
 	struct trace trace;
 	struct list clients;
 	struct list dead;      /* clients to be freed when the turn ends */
+	struct list parting;   /* those who have left, but not yet all of their subscriptions */
 	struct list stalled;   /* clients not read from, for their receivers' sake */
 	struct list unfinished; /* clients that go on after the others' turn */
 	struct list resumed;   /* those of them whose turn it is */

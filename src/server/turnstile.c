@@ -72,14 +72,20 @@ static void discard_old(struct turnstile *turnstile, uint64_t now_ms)
 	}
 }
 
-static struct turnstile_place *add_place(struct turnstile *turnstile, const struct place *where,
-					 uint64_t now_ms)
+/* How many places there may be when one more of this width is added; there are few families. */
+static uint32_t most_places(const struct place *where)
+{
+	static const uint32_t most[] = {
+		TURNSTILE_PLACES, TURNSTILE_PLACES + TURNSTILE_NETWORKS, UINT32_MAX};
+
+	return most[where->width];
+}
+
+static struct turnstile_place *add_place(struct turnstile *turnstile, const struct place *where)
 {
 	struct turnstile_place *place;
 
-	if (turnstile->by_place.count >= TURNSTILE_PLACES)
-		discard_old(turnstile, now_ms);
-	if (turnstile->by_place.count >= TURNSTILE_PLACES ||
+	if (turnstile->by_place.count >= most_places(where) ||
 	    map_reserve(&turnstile->by_place, turnstile->hash_key, item_hash) < 0)
 		return NULL;
 	place = malloc(sizeof(*place));
@@ -93,6 +99,28 @@ static struct turnstile_place *add_place(struct turnstile *turnstile, const stru
 	return place;
 }
 
+static struct turnstile_place *find_place(const struct turnstile *turnstile,
+					  const struct place *where)
+{
+	return map_find(&turnstile->by_place, hash_of(turnstile, where), place_slice(where),
+			name_of);
+}
+
+/* Where all places are taken, those of a network share one, and at last those of a family. */
+static struct turnstile_place *take_place(struct turnstile *turnstile, const struct place *where)
+{
+	struct turnstile_place *place = add_place(turnstile, where);
+
+	for (uint8_t width = PLACE_NETWORK; !place && width <= PLACE_FAMILY; width++) {
+		struct place wide = place_widen(where, width);
+
+		place = find_place(turnstile, &wide);
+		if (!place)
+			place = add_place(turnstile, &wide);
+	}
+	return place;
+}
+
 void ticket_init(struct ticket *ticket)
 {
 	*ticket = (struct ticket){.place = NULL};
@@ -102,13 +130,13 @@ void ticket_init(struct ticket *ticket)
 bool turnstile_enter(struct turnstile *turnstile, struct ticket *ticket, const struct place *where,
 		     uint64_t now_ms)
 {
-	struct turnstile_place *place =
-		map_find(&turnstile->by_place, hash_of(turnstile, where), place_slice(where),
-			 name_of);
+	struct turnstile_place *place = find_place(turnstile, where);
 
+	if (!place && turnstile->by_place.count >= TURNSTILE_PLACES)
+		discard_old(turnstile, now_ms);
 	if (!place)
-		place = add_place(turnstile, where, now_ms);
-	else if (is_over(turnstile, place, now_ms))
+		place = take_place(turnstile, where);
+	if (place && is_over(turnstile, place, now_ms))
 		place->delay_ms = 0;
 	if (!place || place->waiting >= TURNSTILE_ROW)
 		return false;

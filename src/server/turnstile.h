@@ -5,8 +5,9 @@
  *
  * Whoever comes from one place (an address; a uid of this machine) waits in that place's row; the
  * rows take turns. A place where a check has failed is passed over for a while, which doubles with
- * each failure up to DELAY_MOST and ends with a success. Rows and places are bounded: where there
- * is no room the check has failed.
+ * each failure up to DELAY_MOST and ends with a success. Rows and places are bounded: where a row is
+ * full the check has failed. Newcomers for whom there is no place share one with those of their
+ * network: who has an address range for himself can take all places, but not the others' turns.
  */
 #pragma once
 
@@ -20,6 +21,7 @@
 enum {
 	TURNSTILE_ROW = 1024,   /* checks that wait in one */
 	TURNSTILE_PLACES = 512, /* with somebody who waits, or with failures */
+	TURNSTILE_NETWORKS = 128, /* that share one, beside those */
 	TURNSTILE_DELAY_LEAST_MS = 50,
 	TURNSTILE_DELAY_MOST_MS = 1600,
 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "broker/auth.h"
 
+#include <time.h>
+
 #include "proto/handshake.h"
 
 #include "test.h"
@@ -262,10 +264,32 @@ static void a_user_is_known_again_in_another_configuration(void)
 	auth_free(after);
 }
 
+/* Each client that comes is asked about twice, at least: to look at all of them would take a minute. */
+static void thousands_of_users_cost_those_nothing_who_are_none_of_them(void)
+{
+	struct auth *auth = make();
+	struct auth_origin local = {.is_local = true, .uid = 1000, .connection = AUTH_STANDARD};
+	clock_t start;
+	char name[16];
+
+	for (int at = 0; at < 20000; at++) {
+		snprintf(name, sizeof(name), "user%d", at);
+		CHECK_NUMBER(ADD(auth, .name = name, .password = "sesame"), AUTH_OK);
+	}
+	CHECK_NUMBER(ADD(auth, .peer = {.has_uid = true, .uid = 1000}), AUTH_OK);
+	start = clock();
+	for (int at = 0; at < 100000; at++)
+		if (DECIDE(auth, &local, .user = NULL).verdict != AUTH_ACCEPT)
+			abort();
+	CHECK((clock() - start) / (CLOCKS_PER_SEC / 1000) < 1000);
+	auth_free(auth);
+}
+
 int main(void)
 {
 	static const struct test_case cases[] = {
 		TEST_CASE(without_users_everybody_may_come_in),
+		TEST_CASE(thousands_of_users_cost_those_nothing_who_are_none_of_them),
 		TEST_CASE(a_user_has_his_password),
 		TEST_CASE(without_a_password_it_is_the_empty_one),
 		TEST_CASE(a_hash_is_for_somebody_else_to_make),

@@ -211,7 +211,7 @@ static void end_turn(struct peer *peer)
 {
 	peer->session.events = 0;
 	if (peer->over)
-		session_end_subs(&peer->session);
+		session_end_some_subs(&peer->session, &(uint32_t){UINT32_MAX});
 	send_all();
 }
 

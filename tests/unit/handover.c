@@ -769,6 +769,9 @@ static void close_clients(struct server *server)
 
 	while (!list_is_empty(&server->clients))
 		client_drop(container_of(server->clients.next, struct client, link), FAULT_NONE);
+	while (!list_is_empty(&server->parting))
+		client_part(container_of(server->parting.next, struct client, stalled_link),
+			    &(uint32_t){UINT32_MAX});
 	while ((link = list_pop(&server->dead)))
 		client_free(container_of(link, struct client, link));
 	list_init(&server->unfinished);

@@ -529,6 +529,39 @@ static void responses_have_limits_by_default(void)
 	}
 }
 
+static struct permit *with_rules(struct slice allow, struct slice deny, bool allow_responses)
+{
+	struct permit_rules rules = {
+		.subscribe_allow = {&allow, 1},
+		.subscribe_deny = {&deny, 1},
+		.allow_responses = allow_responses,
+		.publish_allow = {&allow, allow_responses},
+	};
+
+	return permit_new(&rules);
+}
+
+/* Whatever they say of publishing. */
+static void permits_that_say_the_same_of_subscriptions_are_known(void)
+{
+	struct permit *permit = with_rules(SLICE("a.>"), SLICE("a.b q"), false);
+	struct permit *others[] = {
+		with_rules(SLICE("a.>"), SLICE("a.b q"), false),
+		with_rules(SLICE("a.*"), SLICE("a.b q"), false),
+		with_rules(SLICE("a.>"), SLICE("a.b"), false),
+		with_rules(SLICE("a.>"), SLICE("a.b r"), false),
+		with_rules(SLICE("a.>"), SLICE("a.b q"), true),
+	};
+
+	for (size_t at = 0; at < COUNT(others); at++) {
+		CHECK(permit_subscribes_as(permit, others[at]) == (at == 0));
+		permit_unref(others[at]);
+	}
+	CHECK(permit_subscribes_as(permit, permit) && permit_subscribes_as(NULL, NULL));
+	CHECK(!permit_subscribes_as(permit, NULL) && !permit_subscribes_as(NULL, permit));
+	permit_unref(permit);
+}
+
 static void the_last_reference_frees_it(void)
 {
 	struct permit *permit = make_permit(&(struct lists){.publish_allow = "a"});
@@ -555,6 +588,7 @@ int main(void)
 		TEST_CASE(who_has_no_permit_may_do_everything),
 		TEST_CASE(a_permit_is_narrow_if_it_forbids_anything),
 		TEST_CASE(responses_have_limits_by_default),
+		TEST_CASE(permits_that_say_the_same_of_subscriptions_are_known),
 		TEST_CASE(the_last_reference_frees_it),
 	};
 

@@ -1372,13 +1372,24 @@ static void a_complaint_may_come_from_outside(void)
 	finish();
 }
 
+/* Some at a time, and from the first on it hears nothing. */
 static void subscriptions_may_end_before_the_session(void)
 {
+	uint32_t most = 2;
+
 	set_default_limits();
 	begin();
-	feed(&peers[0], SLICE(QUIET "SUB foo 1\r\nSUB * 2\r\nSUB foo grp 3\r\n"));
-	CHECK_NUMBER(router.subscriptions, 3);
-	session_end_subs(&peers[0].session);
+	feed(&peers[0], SLICE(QUIET "SUB foo 1\r\nSUB * 2\r\nSUB foo grp 3\r\nSUB foo 4\r\n"));
+	CHECK_NUMBER(router.subscriptions, 4);
+	peers[0].session.outbox.closed = true;
+	CHECK(!session_end_some_subs(&peers[0].session, &most));
+	CHECK_NUMBER(most, 0);
+	CHECK_NUMBER(router.subscriptions, 2);
+	feed(&peers[1], SLICE(QUIET "PUB foo 1\r\nx\r\n"));
+	CHECK_NUMBER(peers[0].session.outbox.pending_bytes, 0);
+	most = 3;
+	CHECK(session_end_some_subs(&peers[0].session, &most));
+	CHECK_NUMBER(most, 1);
 	CHECK_NUMBER(router.subscriptions, 0);
 	CHECK_NUMBER(peers[0].session.subs.count, 0);
 	feed(&peers[1], SLICE(QUIET "PUB foo 1\r\nx\r\n"));

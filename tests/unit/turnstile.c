@@ -142,12 +142,36 @@ static void places_are_bounded_and_old_ones_make_room(void)
 	turnstile_init(&turnstile, 1);
 	for (unsigned at = 0; at < MANY; at++)
 		entered += enter(&crowd[at], at, 0);
-	CHECK_NUMBER(entered, TURNSTILE_PLACES);
+	/* Their networks are as many; the last of them share one place. */
+	CHECK_NUMBER(entered, MANY);
+	CHECK_NUMBER(turnstile.by_place.count, TURNSTILE_PLACES + TURNSTILE_NETWORKS + 1);
 	for (unsigned at = 0; at < MANY; at++)
 		turnstile_leave(&crowd[at]);
 	CHECK(enter(&crowd[0], MANY, 0));
 	CHECK(turnstile.by_place.count == 1);
 	turnstile_leave(&crowd[0]);
+	turnstile_fini(&turnstile);
+}
+
+/* All of them wait in different places, each of which has failed before: 1.2.x.y. */
+static void a_range_of_addresses_leaves_room_for_others(void)
+{
+	static struct ticket crowd[MANY];
+	struct ticket honest, *served;
+	unsigned turns = 0;
+
+	turnstile_init(&turnstile, 1);
+	for (unsigned at = 0; at < MANY; at++)
+		CHECK(enter(&crowd[at], 0x0201 | at << 16, 0));
+	CHECK(enter(&honest, 0x0909, 0));
+	while ((served = next(0)) && served != &honest && turns++ < 2 * MANY)
+		turnstile_done(&turnstile, false, 0);
+	CHECK(served == &honest);
+	/* After one of each place, and one of their network. */
+	CHECK_NUMBER(turns, TURNSTILE_PLACES + 1);
+	turnstile_done(&turnstile, true, 0);
+	for (unsigned at = 0; at < MANY; at++)
+		turnstile_leave(&crowd[at]);
 	turnstile_fini(&turnstile);
 }
 
@@ -159,6 +183,7 @@ int main(void)
 		TEST_CASE(the_delay_has_an_end),
 		TEST_CASE(a_row_is_bounded),
 		TEST_CASE(places_are_bounded_and_old_ones_make_room),
+		TEST_CASE(a_range_of_addresses_leaves_room_for_others),
 	};
 
 	return test_run(cases, sizeof(cases) / sizeof(cases[0]));
