@@ -7,6 +7,7 @@
 
 #include "broker/router.h"
 #include "broker/state.h"
+#include "hear.h"
 #include "lists.h"
 #include "test.h"
 
@@ -78,22 +79,8 @@ static void finish(void)
 /* Sends all that waits in the outboxes, as the end of a turn does. */
 static void send_all(void)
 {
-	for (size_t at = 0; at < PEERS; at++) {
-		struct outbox *outbox = &peers[at].session.outbox;
-		struct slice slices[8];
-		size_t count;
-
-		while ((count = outbox_peek(outbox, slices, 8)) > 0) {
-			size_t length = 0;
-
-			for (size_t slice = 0; slice < count; slice++) {
-				CHECK_NUMBER(buf_append(&peers[at].heard, slices[slice]), 0);
-				length += slices[slice].length;
-			}
-			outbox_take(outbox, length);
-		}
-		list_remove(&outbox->dirty_link);
-	}
+	for (size_t at = 0; at < PEERS; at++)
+		hear(&peers[at].session.outbox, &peers[at].heard);
 }
 
 /* While a talk is moved about, nothing is sent: all that waits has to come along. */
