@@ -596,10 +596,12 @@ static void reserved_names_are_denied_and_quoted(void)
 		  "-ERR 'Permissions Violation for Publish to \"_GR_.\\\"\\\\\\x01\"'\r\n"
 		  "MSG _GR_ 1 1\r\nz\r\nMSG $NRG 1 0\r\n\r\n"}, {0}},
 		{"replies", {{0, QUIET "SUB > 1\r\nPUB foo _R_.x 0\r\n\r\nPUB foo _GR_.y 0\r\n\r\n"
-				     "PUB foo $JS.ACK. 0\r\n\r\nPUB foo _R_ 0\r\n\r\n"}},
+				     "PUB foo $JS.API.z 0\r\n\r\n"
+				     "PUB foo $JS. 0\r\n\r\nPUB foo _R_ 0\r\n\r\n"}},
 		 {"-ERR 'Permissions Violation for Publish with Reply of \"_R_.x\"'\r\n"
 		  "-ERR 'Permissions Violation for Publish with Reply of \"_GR_.y\"'\r\n"
-		  "MSG foo 1 $JS.ACK. 0\r\n\r\nMSG foo 1 _R_ 0\r\n\r\n"}, {0}},
+		  "-ERR 'Permissions Violation for Publish with Reply of \"$JS.API.z\"'\r\n"
+		  "MSG foo 1 $JS. 0\r\n\r\nMSG foo 1 _R_ 0\r\n\r\n"}, {0}},
 	};
 
 	set_default_limits();
