@@ -158,12 +158,12 @@ receive() {
 	local reply
 	join c
 	say c 'SUB foo 1'
-	for reply in _R_.x '$JS.ACK.x' _GR_.x; do
+	for reply in _R_.x '$JS.ACK.x' '$JS.API.x' _GR_.x; do
 		say c "PUB foo $reply 2" hi PING
 		hear c "-ERR 'Permissions Violation for Publish with Reply of \"$reply\"'" PONG
 	done
-	say c 'PUB foo _R_ 2' hi 'PUB foo $JS.ACK. 2' hi 'PUB foo _GR_. 2' hi PING
-	hear c 'MSG foo 1 _R_ 2' hi 'MSG foo 1 $JS.ACK. 2' hi 'MSG foo 1 _GR_. 2' hi PONG
+	say c 'PUB foo _R_ 2' hi 'PUB foo $JS. 2' hi 'PUB foo _GR_. 2' hi PING
+	hear c 'MSG foo 1 _R_ 2' hi 'MSG foo 1 $JS. 2' hi 'MSG foo 1 _GR_. 2' hi PONG
 	say c 'PUB foo _R_.x"y\z 2' hi PING
 	hear c '-ERR '\''Permissions Violation for Publish with Reply of "_R_.x\"y\\z"'\' PONG
 }

@@ -441,7 +441,7 @@ static bool is_reserved_subject(struct slice subject)
 
 static bool is_reserved_reply(struct slice reply)
 {
-	return slice_starts_with(reply, SLICE("_R_.")) || is_below(reply, SLICE("$JS.ACK.")) ||
+	return slice_starts_with(reply, SLICE("_R_.")) || is_below(reply, SLICE("$JS.")) ||
 	       is_below(reply, SLICE("_GR_."));
 }
 

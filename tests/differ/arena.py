@@ -16,6 +16,7 @@ from conversation import Speech
 
 LIMIT_S = 10  # nothing that must happen takes longer
 PAUSE_S = 0.001  # between segments, so that they arrive apart
+LARGE = 1 << 14
 HEARD_MAX = 64 << 20
 SILENCE = b"<silence>"
 MESSAGE = re.compile(rb"(H?MSG) (\S+) (\S+) (.*)\r\n", re.S)
@@ -67,10 +68,11 @@ class Client:
         self.socket = socket.create_connection(("127.0.0.1", port), LIMIT_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.bytes, self.ops, self.over, self.pongs, self.fences = b"", [], False, 0, []
-        self.speech = Speech()
+        self.speech, self.has_said = Speech(), False
         self.listen(lambda: self.ops)
 
     def say(self, text):
+        self.has_said |= text != b""
         try:
             self.socket.sendall(text)
         except OSError:
@@ -101,12 +103,11 @@ class Client:
             last = len(self.ops) - 1 - self.ops[::-1].index(b"PONG\r\n")
             self.fences.append(last)
 
-    def finish(self):
-        """What is large may be cut off when the broker sees it leave: first all is heard."""
-        if not self.over and not self.speech.rest():
+    def catch_up(self):
+        """Hears all that was said to it so far."""
+        if self.has_said and not self.over and not self.speech.rest():
             self.say(b"PING\r\n")
             self.fence()
-        self.close()
 
     def close(self):
         try:
@@ -197,13 +198,23 @@ def hold(conversation, brokers):
             if step.who not in place:
                 place[step.who] = Client(broker.port)
         take_step(step, [place[step.who] for place in places])
+        if len(step.text or b"") > LARGE:
+            catch_up(places)
+    catch_up(places)
     heard = [listen_to_the_end(place) for place in places]
     return [add_totals(each) for each in heard] if conversation.totals else heard
 
 
+def catch_up(places):
+    """Or what is large would be cut off when a broker hangs up, if it finds nobody listening."""
+    for place in places:
+        for client in place.values():
+            client.catch_up()
+
+
 def listen_to_the_end(clients):
     for who in sorted(clients):
-        clients[who].finish()
+        clients[who].close()
     return {who: sort_receivers(client.heard()) for who, client in clients.items()}
 
 

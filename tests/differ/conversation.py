@@ -166,7 +166,8 @@ def encode(text):
         one = byte.decode() if b" " <= byte < b"\x7f" else f"\\x{byte[0]:02x}"
         one = NAMED.get(byte, one) if count == 1 or byte != b"}" else "\\x7d"
         shown.append(f"\\{{{count} {one}}}" if count > 1 else one)
-    return "".join(shown)
+    # A blank at the end of a line is not seen.
+    return re.sub(r" $", r"\\x20", "".join(shown))
 
 
 def write_step(step):

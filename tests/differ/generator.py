@@ -10,7 +10,7 @@ from conversation import Conversation, Speech, Step
 
 TOKENS = ["a", "b", "c", "foo", "x1"]
 ODD_TOKENS = ["", "*", ">", "a*", ">>", "\xe9", "$SYS", "_R_", "q\"q", "\\", "\x01", "A"]
-RESERVED = ["_R_.a", "_GR_.a", "_GR_.", "_R_", "$JS.ACK.x", "$JS.ACK.", "$NRG.x", "$JS.API.INFO",
+RESERVED = ["_R_.a", "_GR_.a", "_GR_.", "_R_", "$JS.ACK.x", "$JS.", "$NRG.x", "$JS.API.INFO",
             "_INBOX.a.b"]
 SIDS = ["1", "2", "3", "s.1", "*", "9"]
 CONNECT = {"verbose": [True, False, False, False], "pedantic": [True, False, False],

@@ -64,7 +64,6 @@ def drop_early_denial(ops):
 def write_sizes_anew(ops):
     sizes = re.compile(rb"^(H?MSG .*?)((?: \d+){1,2})\r\n", re.S)
 
-
     def write(found):
         return found[1] + re.sub(rb" 0+(?=\d)", b" ", found[2]) + b"\r\n"
     return [sizes.sub(write, op) for op in ops]
@@ -110,7 +109,6 @@ CAUSES = {
     "second-connect": lambda text: re.search(rb"(?is)CONNECT.*SUB.*CONNECT", text),
     "duplicate-keys": has_double_key,
 }
-
 
 KEYS = {*INFO_KEYS, *CAUSES, *(key for key, *_ in EXCUSES if key)}
 

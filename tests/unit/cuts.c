@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "broker/router.h"
 #include "broker/session.h"
+#include "hear.h"
 #include "test.h"
 
 #define FOLDER "tests/differ/conversations"
@@ -189,22 +190,8 @@ static void finish(void)
 
 static void send_all(void)
 {
-	for (size_t at = 0; at < PEERS; at++) {
-		struct outbox *outbox = &peers[at].session.outbox;
-		struct slice slices[8];
-		size_t count;
-
-		while ((count = outbox_peek(outbox, slices, 8)) > 0) {
-			size_t length = 0;
-
-			for (size_t slice = 0; slice < count; slice++) {
-				append(&peers[at].heard, slices[slice].bytes, slices[slice].length);
-				length += slices[slice].length;
-			}
-			outbox_take(outbox, length);
-		}
-		list_remove(&outbox->dirty_link);
-	}
+	for (size_t at = 0; at < PEERS; at++)
+		hear(&peers[at].session.outbox, &peers[at].heard);
 }
 
 static void end_turn(struct peer *peer)

@@ -7,6 +7,7 @@
 
 #include "broker/router.h"
 #include "broker/state.h"
+#include "hear.h"
 #include "lists.h"
 #include "test.h"
 
@@ -78,22 +79,8 @@ static void finish(void)
 /* Sends all that waits in the outboxes, as the end of a turn does. */
 static void send_all(void)
 {
-	for (size_t at = 0; at < PEERS; at++) {
-		struct outbox *outbox = &peers[at].session.outbox;
-		struct slice slices[8];
-		size_t count;
-
-		while ((count = outbox_peek(outbox, slices, 8)) > 0) {
-			size_t length = 0;
-
-			for (size_t slice = 0; slice < count; slice++) {
-				CHECK_NUMBER(buf_append(&peers[at].heard, slices[slice]), 0);
-				length += slices[slice].length;
-			}
-			outbox_take(outbox, length);
-		}
-		list_remove(&outbox->dirty_link);
-	}
+	for (size_t at = 0; at < PEERS; at++)
+		hear(&peers[at].session.outbox, &peers[at].heard);
 }
 
 /* While a talk is moved about, nothing is sent: all that waits has to come along. */
@@ -609,10 +596,12 @@ static void reserved_names_are_denied_and_quoted(void)
 		  "-ERR 'Permissions Violation for Publish to \"_GR_.\\\"\\\\\\x01\"'\r\n"
 		  "MSG _GR_ 1 1\r\nz\r\nMSG $NRG 1 0\r\n\r\n"}, {0}},
 		{"replies", {{0, QUIET "SUB > 1\r\nPUB foo _R_.x 0\r\n\r\nPUB foo _GR_.y 0\r\n\r\n"
-				     "PUB foo $JS.ACK. 0\r\n\r\nPUB foo _R_ 0\r\n\r\n"}},
+				     "PUB foo $JS.API.z 0\r\n\r\n"
+				     "PUB foo $JS. 0\r\n\r\nPUB foo _R_ 0\r\n\r\n"}},
 		 {"-ERR 'Permissions Violation for Publish with Reply of \"_R_.x\"'\r\n"
 		  "-ERR 'Permissions Violation for Publish with Reply of \"_GR_.y\"'\r\n"
-		  "MSG foo 1 $JS.ACK. 0\r\n\r\nMSG foo 1 _R_ 0\r\n\r\n"}, {0}},
+		  "-ERR 'Permissions Violation for Publish with Reply of \"$JS.API.z\"'\r\n"
+		  "MSG foo 1 $JS. 0\r\n\r\nMSG foo 1 _R_ 0\r\n\r\n"}, {0}},
 	};
 
 	set_default_limits();
