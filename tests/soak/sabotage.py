@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Faults that a soak has to find: between a subscriber's connection and its book, or in the broker's process."""
+"""Faults that a soak has to find: between a subscriber and its book, or in the broker's process."""
 import os
 import random
 import re
