@@ -148,19 +148,22 @@ class Soak:
 
     def promises(self):
         """(what was promised, what is wrong with it or None)"""
+        crowd, churn = self.crowd, self.churn
+        for count, kept in (
+            (crowd.ledger.delivered, "messages came, each once to each subscription and queue "
+                                     f"group, in order ({crowd.fences} fences)"),
+            (crowd.answered, "requests were answered once"),
+            (churn.played, "clients came and went and heard what they should"),
+            (churn.closed, "clients that did not read were closed"),
+            (self.upgrades, "upgrades disconnected nobody"),
+            (self.restarts, "restarts disconnected nobody"),
+            (self.crashes, f"kills: {crowd.ledger.lost} deliveries were lost, none before its "
+                           "fence"),
+        ):
+            yield f"{count} {kept}", None if count else "there was none"
         private = [[sample[0] for sample in process] for process in self.samples]
         descriptors = {sample[2] for process in self.samples for sample in process}
         alarms = self.broker.alarms()
-        yield (f"{self.crowd.ledger.delivered} messages, each once to each subscription and queue "
-               f"group, in order ({self.crowd.fences} fences)"), None
-        yield f"{self.crowd.answered} requests, each answered once", None
-        yield f"{self.churn.played} clients came and went and heard what they should", None
-        yield (f"{self.churn.closed} clients that did not read were closed",
-               None if self.churn.closed else "there was none")
-        yield (f"{self.upgrades} upgrades and {self.restarts} restarts, by which nobody was "
-               "disconnected"), None
-        yield (f"{self.crashes} kills, at which {self.crowd.ledger.lost} deliveries were lost, "
-               "none of them before its fence"), None
         if not self.broker.is_sanitized():  # what was freed would be kept for a while
             bound = limit_of(private[0][0])
             worst = max(max(process[1:]) - limit_of(process[0]) for process in private)
