@@ -10,9 +10,10 @@ from wire import Broken
 HERE = os.path.dirname(os.path.abspath(__file__))
 SUPERVISOR = os.path.join(HERE, "..", "tools", "supervisor.py")
 LIMIT_S = 60
-# What the log must never say. Clients that do wrong are there on purpose, and their lines are warnings.
-ALARMS = re.compile(r"\[(ERR|FTL)\]|Sanitizer|runtime error|could not be taken over|could not be parked|"
-                    r"are missing|is missing|damaged|(?<!; 0) were lost|records were dropped")
+# What the log must never say. Clients that do wrong are there on purpose: their lines are warnings.
+ALARMS = re.compile(r"\[(ERR|FTL)\]|Sanitizer|runtime error|could not be taken over|"
+                    r"could not be parked|are missing|is missing|damaged|(?<!; 0) were lost|"
+                    r"records were dropped")
 
 
 class Broker:
@@ -28,7 +29,7 @@ class Broker:
 
     async def begin(self, options):
         self.supervisor = await asyncio.create_subprocess_exec(
-            SUPERVISOR, "--listen", "127.0.0.1:0", "--listen", "unix:" + os.path.join(self.folder, "socket"),
+            SUPERVISOR, "--listen", "127.0.0.1:0", "--listen", f"unix:{self.folder}/socket",
             "--limit", str(LIMIT_S), "--log", self.log, "--", self.program, *options,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True)
         self.addresses = (await self.order("addresses")).split()
@@ -91,10 +92,15 @@ class Broker:
     async def stored(self):
         return (await self.order("status")).split("stored")[1].split()
 
+    def is_sanitized(self):
+        with open(self.program, "rb") as file:
+            return b"__asan_init" in file.read()
+
     def usage(self):
         """(private dirty kB, resident kB, descriptors)"""
         with open(f"/proc/{self.pid}/smaps_rollup", encoding="ascii") as file:
-            memory = {words[0]: int(words[1]) for words in map(str.split, file) if words[-1] == "kB"}
+            lines = [line.split() for line in file]
+        memory = {words[0]: int(words[1]) for words in lines if words[-1] == "kB"}
         return memory["Private_Dirty:"], memory["Rss:"], len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def alarms(self):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-The clients that come and go: each plays one of these scenes on subjects that nobody has used before.
+The clients that come and go. Each plays one of these scenes on subjects that nobody has used.
 
 What they hear is compared byte by byte. A crash excuses everything; a hand-over nothing.
 """
@@ -71,14 +71,16 @@ class Talk:
 
 
 def msg(subject, sid, payload, reply=b""):
-    return b"MSG %s %s %s%d\r\n%s\r\n" % (subject, sid, reply and reply + b" ", len(payload), payload)
+    head = b"MSG %s %s %s%d\r\n" % (subject, sid, reply and reply + b" ", len(payload))
+    return head + payload + b"\r\n"
 
 
 async def converses(talk):
     """A wildcard, a member of a queue group and a literal subscription, each with its end."""
     subject = talk.fresh(b".a")
     await talk.begin()
-    talk.say(sub(talk.fresh(b".*"), b"1"), sub(subject, b"2", b"group"), sub(subject, b"3"), pub(subject, b"one"))
+    talk.say(sub(talk.fresh(b".*"), b"1"), sub(subject, b"2", b"group"), sub(subject, b"3"))
+    talk.say(pub(subject, b"one"))
     await talk.hear(*(msg(subject, sid, b"one") for sid in (b"1", b"2", b"3")), in_any_order=True)
     talk.say(b"UNSUB 2\r\nUNSUB 1\r\n", pub(subject, b"two"))
     await talk.hear(msg(subject, b"3", b"two"))
@@ -91,7 +93,8 @@ async def has_enough(talk):
     subject = talk.fresh()
     most = random.randint(1, 5)
     await talk.begin()
-    talk.say(sub(subject, b"9"), b"UNSUB 9 %d\r\n" % most, *(pub(subject, b"%d" % at) for at in range(8)))
+    talk.say(sub(subject, b"9"), b"UNSUB 9 %d\r\n" % most)
+    talk.say(*(pub(subject, b"%d" % at) for at in range(8)))
     await talk.hear(*(msg(subject, b"9", b"%d" % at) for at in range(most)))
     await talk.fence()
 
@@ -135,7 +138,8 @@ async def has_many(talk):
 async def sends_much(talk):
     """What is in flight when it goes is thrown away."""
     await talk.begin()
-    talk.say(sub(talk.fresh(b".>"), b"1"), *(pub(talk.fresh(b".%d" % at), bytes(2000)) for at in range(100)))
+    talk.say(sub(talk.fresh(b".>"), b"1"))
+    talk.say(*(pub(talk.fresh(b".%d" % at), bytes(2000)) for at in range(100)))
     await talk.read()
     talk.reset()
 
@@ -176,13 +180,13 @@ async def says_nothing(talk):
     sock.close()
 
 
-SCENES = (converses, has_enough, is_verbose, asks_nobody, asks_once, has_many, sends_much, leaves_in_the_middle,
-          hesitates, goes_wrong, says_nothing)
+SCENES = (converses, has_enough, is_verbose, asks_nobody, asks_once, has_many, sends_much,
+          leaves_in_the_middle, hesitates, goes_wrong, says_nothing)
 OFTEN = (converses, has_enough, asks_once, says_nothing)
 
 
 class Churn:
-    """So many players, each in one scene after another; one for each address does nothing but stop reading."""
+    """So many players, in one scene after another; one for each address only stops reading."""
 
     def __init__(self, seed, players):
         self.seed = seed
@@ -195,7 +199,7 @@ class Churn:
         self.handovers = 0
 
     async def _stop_reading(self, talk):
-        """Hears all, and does not read. It is closed in time, unless that begins anew with a hand-over."""
+        """Hears all, and does not read. It is closed in time, which a hand-over begins anew."""
         sock = await open_socket(talk.address, STALL_BYTES)
         talk.reader, talk.writer = await asyncio.open_connection(sock=sock, limit=STALL_BYTES)
         talk.say(QUIET, sub(b"s.>", b"1"))
@@ -206,7 +210,7 @@ class Churn:
                 return talk.reset()
             await asyncio.sleep(0.1)
         if not talk.address.startswith("unix:"):
-            return talk.reset()  # the kernel may have taken all of it, so that nothing waits in the broker
+            return talk.reset()  # the kernel may have taken all of it: nothing waits in the broker
         try:
             while await talk.reader.read(65536):
                 pass
@@ -240,7 +244,8 @@ class Churn:
                 if at < len(self.addresses):
                     await self._play(self._stop_reading, number, self.addresses[at])
                 else:
-                    await self._play(choice.choice(SCENES + OFTEN), number, choice.choice(self.addresses))
+                    scene = choice.choice(SCENES + OFTEN)
+                    await self._play(scene, number, choice.choice(self.addresses))
             finally:
                 self.playing -= 1
             turn += 1

@@ -65,14 +65,17 @@ class Subscriber(Stable):
 
 
 class SlowSubscriber(Subscriber):
-    """Reads now and then, so that much waits for it, also while it is handed over."""
+    """Lets much wait for it, also while it is handed over, and then reads all of it."""
 
     async def dawdle(self):
         while True:
             self.transport.pause_reading()
-            await asyncio.sleep(random.uniform(0.1, 0.8))
+            await asyncio.sleep(random.uniform(0.1, 1.5))
             self.transport.resume_reading()
-            await asyncio.sleep(0.05)
+            caught_up = asyncio.Event()
+            self.ping(caught_up.set)
+            while not caught_up.is_set() and not self.crowd.is_crashing:
+                await asyncio.sleep(TICK_S)
 
 
 class Publisher(Stable):
@@ -133,13 +136,15 @@ class Requester(Stable):
             break
         if len(self.waiting) < REQUESTS_IN_FLIGHT:
             self.waiting[self.number] = time.monotonic()
-            self.write(pub(b"svc.echo", b"request %d" % self.number, self.inbox + b".%d" % self.number))
+            reply = self.inbox + b".%d" % self.number
+            self.write(pub(b"svc.echo", b"request %d" % self.number, reply))
             self.number += 1
 
     def heard(self, words, payload):
         number = int(words[0].rpartition(b".")[2])
         if payload != b"request %d" % number or self.waiting.pop(number, None) is None:
-            raise Broken(f"{self.name}: an answer too many, or a wrong one, to request {number}: {payload[:80]}")
+            raise Broken(f"{self.name}: an answer too many, or a wrong one, to request {number}: "
+                         f"{payload[:80]}")
         self.crowd.answered += 1
 
 
@@ -158,11 +163,13 @@ class Crowd:
     def _make_subscribers(self):
         literal = [Subscriber(f"literal s.{group}", self, b"s.%d" % group, group=group)
                    for group in range(ledger.GROUPS)]
-        wildcard = [Subscriber("wildcard s.*", self, b"s.*"), Subscriber("wildcard s.>", self, b"s.>"),
-                    Subscriber("wildcard *.*", self, b"*.*"), SlowSubscriber("slow s.*", self, b"s.*")]
+        wildcard = [Subscriber("wildcard s.*", self, b"s.*"),
+                    Subscriber("wildcard s.>", self, b"s.>"),
+                    Subscriber("wildcard *.*", self, b"*.*"),
+                    SlowSubscriber("slow s.*", self, b"s.*")]
         one, mixed = (ledger.Shared(f"queue {name}", PUBLISHERS) for name in ("one", "mixed"))
         members = [Subscriber(f"member {at} of one", self, b"s.*", b"one", one) for at in range(3)]
-        members += [Subscriber(f"member {subject.decode()} of mixed {at}", self, subject, b"mixed", mixed)
+        members += [Subscriber(f"member {at} of mixed", self, subject, b"mixed", mixed)
                     for at, subject in enumerate((b"s.*", b"s.>", b"s.3"))]
         return literal + wildcard + members
 
@@ -212,7 +219,7 @@ class Crowd:
                 requester.ask()
 
     async def fence(self):
-        """What was published until now has arrived: the publisher's PONG came, and then the receiver's."""
+        """What was published until now is there: the publisher's PONG came, then the receiver's."""
         sent = list(self.ledger.sent)
         await asyncio.gather(*(publisher.fence() for publisher in self.publishers))
         await asyncio.gather(*(subscriber.fence() for subscriber in self.subscribers))

@@ -2,9 +2,9 @@
 """
 What was published, and who must have heard it.
 
-Each publisher numbers its messages, 0, 1, 2 ...; number K goes to s.(K mod GROUPS), with a size and content that
-follow from K. At a crash all that was sent before it is past (`cut`): of that, the end may be missing, but nothing
-that was fenced: its publisher's PONG and then the receiver's PONG had come.
+Each publisher numbers its messages, 0, 1, 2 ...; number K goes to s.(K mod GROUPS), with a size and
+content that follow from K. At a crash all that was sent before it is past (`cut`): of that, the end
+may be missing, but nothing that was fenced: its publisher's PONG and then the receiver's had come.
 """
 from wire import Broken, pub
 
@@ -42,8 +42,13 @@ def read(name, words, payload):
 
 
 def first_from(number, group):
-    """The first number from this one on that a subscriber of the group hears; None: of all groups."""
+    """The first number from this one on that a subscriber of this group hears; None: of all."""
     return number if group is None else number + (group - number) % GROUPS
+
+
+def lost(name, publisher, number, fence):
+    return Broken(f"{name}: message {number} of publisher {publisher} was lost: "
+                  f"all before {fence} should be here")
 
 
 class Plain:
@@ -59,14 +64,13 @@ class Plain:
         expected = self.next[publisher]
         if number != expected:
             what = ("came twice, or late" if number < expected else "was lost, or comes late")
-            raise Broken(f"{self.name}: message {min(number, expected)} of publisher {publisher} {what}: "
-                         f"{number} instead of {expected}")
+            raise Broken(f"{self.name}: message {min(number, expected)} of publisher {publisher} "
+                         f"{what}: {number} instead of {expected}")
         self.next[publisher] = expected + self.step
 
     def fence(self, publisher, number):
         if self.next[publisher] < number:
-            raise Broken(f"{self.name}: message {self.next[publisher]} of publisher {publisher} was lost: "
-                         f"all before {number} should be here")
+            raise lost(self.name, publisher, self.next[publisher], number)
 
     def cut(self, publisher, number):
         """A crash; the next message is this one, or later. How many are missing."""
@@ -77,7 +81,7 @@ class Plain:
 
 
 class Shared:
-    """A queue group: every message once, to one of its members; each of them hears rising numbers."""
+    """A queue group: every message once, to one of its members, who hear rising numbers."""
 
     def __init__(self, name, publishers):
         self.name = name
@@ -89,9 +93,11 @@ class Shared:
         last = self.last.get((member, publisher), -1)
         above = self.above[publisher]
         if number < self.low[publisher] or number in above:
-            raise Broken(f"{self.name}: message {number} of publisher {publisher} came twice, now to {member}")
+            raise Broken(f"{self.name}: message {number} of publisher {publisher} came twice, "
+                         f"now to {member}")
         if number < last:
-            raise Broken(f"{self.name}: message {number} of publisher {publisher} came late: after {last}, to {member}")
+            raise Broken(f"{self.name}: message {number} of publisher {publisher} came late: "
+                         f"after {last}, to {member}")
         self.last[member, publisher] = number
         above.add(number)
         while self.low[publisher] in above:
@@ -100,8 +106,7 @@ class Shared:
 
     def fence(self, publisher, number):
         if self.low[publisher] < number:
-            raise Broken(f"{self.name}: message {self.low[publisher]} of publisher {publisher} was lost: "
-                         f"all before {number} should be here")
+            raise lost(self.name, publisher, self.low[publisher], number)
 
     def cut(self, publisher, number):
         lost = number - self.low[publisher] - len(self.above[publisher])
@@ -128,7 +133,7 @@ class Ledger:
         self.fenced = sent
 
     def crash(self):
-        """What was fenced before must be there; how much else is missing. Publishers go on with new numbers."""
+        """What was fenced must be there; what else is missing is counted. New numbers follow."""
         for publisher, number in enumerate(self.sent):
             for book in self.books:
                 book.fence(publisher, self.fenced[publisher])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Faults that a soak has to find: between a subscriber's connection and its book, or in the broker's process."""
+"""Faults that a soak has to find: between a subscriber and its book, or in the broker's process."""
 import os
 import random
 import re
@@ -17,7 +17,7 @@ FINDINGS = {kind: re.compile("^failed: " + finding, re.MULTILINE) for kind, find
     "descriptors": r"descriptors",
 }.items()}
 IN_PROCESS = ("memory", "descriptors")
-AFTER = 500  # messages
+AFTER = 500  # messages, again and again
 
 
 class Saboteur:
@@ -50,13 +50,16 @@ class Saboteur:
 
     def _pass_on(self, publisher, number):
         self.countdown -= 1
-        if self.countdown == 0 and self.kind.startswith("lost"):
-            return
-        if self.countdown == 0 and self.kind.startswith("swapped"):
-            self.kept = (publisher, number)
-            return
+        is_time = self.countdown == 0
+        if is_time:
+            self.countdown = AFTER  # a crash may excuse it this time
+            if self.kind.startswith("lost"):
+                return
+            if self.kind.startswith("swapped"):
+                self.kept = (publisher, number)
+                return
         self.note(publisher, number)
-        if self.countdown == 0:
+        if is_time:
             self.note(publisher, number)
         elif self.kept and self.kept[0] == publisher:
             kept, self.kept = self.kept, None

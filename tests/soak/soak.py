@@ -10,7 +10,7 @@ from crowd import Crowd
 from sabotage import Saboteur
 from wire import Broken
 
-SETTLE_S = 11  # what nobody has needed for five seconds goes back, and what was needed in these five seconds later
+SETTLE_S = 11  # what nobody has needed for five seconds goes back; twice, and a bit
 BURST_S = 9
 STAY_S = 2 * (BURST_S + SETTLE_S)
 CYCLE_S = STAY_S + 20
@@ -35,7 +35,7 @@ class Soak:
         self.churn = Churn(options.seed, options.churners)
         self.start = time.monotonic()
         self.upgrades = self.restarts = self.crashes = 0
-        self.samples = []  # of each process that was measured: [(private kB, resident kB, descriptors), ...]
+        self.samples = []  # of each process: [(private kB, resident kB, descriptors), ...]
         self.bag = []
         self.broken = None
 
@@ -80,9 +80,11 @@ class Soak:
         usage = self.broker.usage()
         self.samples[-1].append(usage)
         if len(self.samples) == len(self.samples[-1]) == 1:
-            print("    time  process  served  published  delivered  private kB  resident kB  descriptors")
-        print(f"{self.elapsed():6.0f} s  {self.broker.starts:7}  {self.churn.played:6}  {sum(self.crowd.ledger.sent):9}  "
-              f"{self.crowd.ledger.delivered:9}  {usage[0]:10}  {usage[1]:11}  {usage[2]:11}", flush=True)
+            print("    time  process   served   published   delivered  private kB  resident kB  "
+                  "descriptors")
+        print(f"{self.elapsed():6.0f} s  {self.broker.starts:7}  {self.churn.played:7}  "
+              f"{sum(self.crowd.ledger.sent):10}  {self.crowd.ledger.delivered:10}  "
+              f"{usage[0]:10}  {usage[1]:11}  {usage[2]:11}", flush=True)
 
     async def _settle(self):
         await self.churn.rest()
@@ -146,27 +148,30 @@ class Soak:
 
     def promises(self):
         """(what was promised, what is wrong with it or None)"""
+        crowd, churn = self.crowd, self.churn
+        for count, kept in (
+            (crowd.ledger.delivered, "messages came, each once to each subscription and queue "
+                                     f"group, in order ({crowd.fences} fences)"),
+            (crowd.answered, "requests were answered once"),
+            (churn.played, "clients came and went and heard what they should"),
+            (churn.closed, "clients that did not read were closed"),
+            (self.upgrades, "upgrades disconnected nobody"),
+            (self.restarts, "restarts disconnected nobody"),
+            (self.crashes, f"kills: {crowd.ledger.lost} deliveries were lost, none before its "
+                           "fence"),
+        ):
+            yield f"{count} {kept}", None if count else "there was none"
         private = [[sample[0] for sample in process] for process in self.samples]
         descriptors = {sample[2] for process in self.samples for sample in process}
         alarms = self.broker.alarms()
-        yield (f"{self.crowd.ledger.delivered} messages, each once to each subscription and queue group, in order "
-               f"({self.crowd.fences} fences)"), None
-        yield f"{self.crowd.answered} requests, each answered once", None
-        yield f"{self.churn.played} clients came and went and heard what they should", None
-        yield (f"{self.churn.closed} clients that did not read were closed",
-               None if self.churn.closed else "there was none")
-        yield f"{self.upgrades} upgrades and {self.restarts} restarts, by which nobody was disconnected", None
-        yield (f"{self.crashes} kills, at which {self.crowd.ledger.lost} deliveries were lost, none of them before "
-               "its fence"), None
-        if self.options.without_memory:
-            yield "memory", "skip"
-        else:
+        if not self.broker.is_sanitized():  # what was freed would be kept for a while
             bound = limit_of(private[0][0])
             worst = max(max(process[1:]) - limit_of(process[0]) for process in private)
-            yield (f"private memory of one process is flat, within {SPREAD_PART:.0%} and {SPREAD_KB} kB",
+            yield (f"private memory of a process stays within {SPREAD_PART:.0%} and {SPREAD_KB} kB",
                    None if worst <= 0 else f"{worst:.0f} kB more than that: {private}")
             last = max(process[-1] for process in private)
-            yield (f"and from one process to the next: {private[0][0]} kB at first, {last} kB at most",
+            yield (f"and from one to the next: {private[0][0]} kB at first, {last} kB at most",
                    None if last <= bound else f"more than {bound:.0f} kB: {private}")
-        yield f"descriptors are as many each time: {descriptors}", None if len(descriptors) == 1 else "they are not"
+        yield (f"descriptors are as many each time: {descriptors}",
+               None if len(descriptors) == 1 else "they are not")
         yield "the log knows of no fault", "\n".join(alarms[:10]) or None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The wire: a connection to the broker that hands out each operation, and the texts of operations."""
+"""The wire: a connection to the broker that hands out each message; the texts of operations."""
 import asyncio
 import collections
 import socket
@@ -22,7 +22,7 @@ def sub(subject, sid, queue=b""):
 
 
 async def open_socket(address, receive_bytes=None):
-    """To HOST:PORT or unix:PATH. How many bytes the kernel keeps for us can be chosen before it connects only."""
+    """To HOST:PORT or unix:PATH. What the kernel keeps for us can be chosen now only."""
     is_local = address.startswith("unix:")
     sock = socket.socket(socket.AF_UNIX if is_local else socket.AF_INET)
     sock.setblocking(False)
@@ -48,7 +48,7 @@ def reset_on_close(sock):
 
 
 class Connection(asyncio.Protocol):
-    """Reads operations; PING is answered. Who derives from it hears: heard() for each message, lost() for the end."""
+    """Answers PING; who derives from it has heard() for each message, lost() for the end."""
 
     def __init__(self, name):
         self.name = name
@@ -107,7 +107,8 @@ class Connection(asyncio.Protocol):
                     break
                 self.heard(words, data[end + 2:stop])
                 if data[stop:stop + 2] != b"\r\n":
-                    raise Broken(f"{self.name}: no end behind a message: {data[at:stop + 2][:SURROUNDINGS]}")
+                    raise Broken(f"{self.name}: no end behind a message: "
+                                 f"{data[at:stop + 2][:SURROUNDINGS]}")
                 at = stop + 2
             else:
                 self._heard_other(data[at:end])
