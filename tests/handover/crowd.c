@@ -220,7 +220,7 @@ static void text_add_number(struct text *text, uint64_t number, unsigned least)
 /* Sets a bit; was it set? */
 static bool text_test_and_set(struct text *bits, uint64_t at)
 {
-	size_t byte = at / 8;
+	size_t byte = (size_t)(at / 8);
 	char bit = (char)(1 << at % 8);
 	bool was_set;
 

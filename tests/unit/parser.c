@@ -174,7 +174,7 @@ static void begin_collecting(struct reader *reader, struct slice *input, const s
 static void check_read_again(const struct collected *collected, struct slice line)
 {
 	const struct op *head = &collected->head;
-	struct op op;
+	struct op op = {0};
 
 	memset(&op, 0xff, sizeof(op));
 	parser_read_again(head->verb, line, &op);
@@ -261,7 +261,7 @@ static void read_all(struct reader *reader, struct slice *input)
 	if (reader->collected.bytes)
 		collect(reader, input);
 	while (!reader->over && !reader->collected.bytes) {
-		struct op op;
+		struct op op = {0};
 		enum fault fault = FAULT_NONE;
 		enum parser_answer answer;
 
@@ -875,7 +875,7 @@ static void a_head_stands_in_the_callers_bytes(void)
 	struct parser parser = {0};
 	struct slice input = {text, sizeof(text) - 1};
 	struct slice payload = {NULL, 0};
-	struct op op;
+	struct op op = {0};
 	enum fault fault;
 
 	CHECK_NUMBER(parser_next(&parser, &input, 4096, &op, &fault), PARSER_OP);
@@ -898,7 +898,7 @@ static void a_message_that_is_not_whole_is_left_where_it_is(void)
 	struct parser parser = {0};
 	struct slice input = SLICE("PUB foo 2\r\nh");
 	struct slice payload = {NULL, 0};
-	struct op op;
+	struct op op = {0};
 	enum fault fault;
 
 	CHECK_NUMBER(parser_next(&parser, &input, 4096, &op, &fault), PARSER_OP);
@@ -942,7 +942,7 @@ static void a_payload_given_up_is_handed_over_as_far_as_it_is_there(void)
 	struct parser parser = {0};
 	struct slice input = SLICE("HPUB foo 2 4\r\nabc");
 	struct slice payload = {NULL, 0};
-	struct op op;
+	struct op op = {0};
 	enum fault fault;
 
 	CHECK_NUMBER(parser_next(&parser, &input, 4096, &op, &fault), PARSER_OP);
@@ -967,7 +967,7 @@ static void a_payload_may_be_given_up_before_its_first_byte_and_before_its_last(
 		struct parser parser = {0};
 		struct slice input = slice_of(rows[at].text);
 		struct slice payload = {NULL, 0};
-		struct op op;
+		struct op op = {0};
 		enum fault fault;
 
 		CHECK_NUMBER(parser_next(&parser, &input, 4096, &op, &fault), PARSER_OP);
@@ -982,7 +982,7 @@ static void a_payload_may_be_given_up_before_its_first_byte_and_before_its_last(
 static void a_line_is_read_again_elsewhere(void)
 {
 	char *bytes = copy_alone("foo bar 1 2\r\n", 13);
-	struct op op;
+	struct op op = {0};
 
 	memset(&op, 0xff, sizeof(op));
 	parser_read_again(VERB_HPUB, (struct slice){bytes, 11}, &op);
@@ -1027,7 +1027,7 @@ static void nothing_in_is_nothing_out(void)
 {
 	struct parser parser = {0};
 	struct slice input = {NULL, 0};
-	struct op op;
+	struct op op = {0};
 	enum fault fault;
 
 	CHECK_NUMBER(parser_next(&parser, &input, 4096, &op, &fault), PARSER_MORE);
