@@ -157,6 +157,13 @@ p99_beside() {
 	bytes bytes_each 150
 }
 
+@test "a million that are left behind in another account: nobody waits for it" {
+	echo 'accounts { A { users: [ { user: first, password: x } ] }, B { users: [ { user: other, password: x } ] } }
+		no_auth_user: first' >"$DIR/test.conf"
+	start_broker -c "$DIR/test.conf"
+	undisturbed "$WAIT_MS" deed move "$MILLION"
+}
+
 # held COMMAND...: while somebody has a million subscriptions; he goes on afterwards.
 held() {
 	local line

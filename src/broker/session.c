@@ -239,6 +239,22 @@ static void remove_sub(struct session *session, struct sub *sub, uint32_t hash)
 	sub_free(&session->router->trie.slab, sub);
 }
 
+bool session_remove_some_subs(struct session *session, uint32_t *most)
+{
+	uint32_t at = 0, mask = session->subs.mask;
+	struct sub *sub;
+
+	while (*most > 0 && (sub = map_next(&session->subs, &at))) {
+		remove_sub(session, sub, sub_hash(session->router->trie.key, sub));
+		(*most)--;
+		/* In a smaller table all stand elsewhere. */
+		if (session->subs.mask != mask)
+			at = 0;
+		mask = session->subs.mask;
+	}
+	return session->subs.count == 0;
+}
+
 /* Those whose last message was just delivered. Only sessions limit their subscriptions. */
 static void remove_expired(struct router *router)
 {

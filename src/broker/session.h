@@ -99,6 +99,9 @@ void session_fini(struct session *session);
  */
 bool session_end_some_subs(struct session *session, uint32_t *most);
 
+/* The same for one who goes on, and hears by those that are left meanwhile. */
+bool session_remove_some_subs(struct session *session, uint32_t *most);
+
 /*
  * From now on CONNECT says who it is, and nothing else is done before: the first byte that is none
  * of a CONNECT's claims to be nobody. Its owner answers SESSION_CLAIMS before it feeds more.

@@ -119,14 +119,28 @@ static void bind_to(struct client *client, const struct auth_user *user, bool by
 	stop_clock(client);
 }
 
+/* What it has in another account may be a million subscriptions: they go before it does. */
+static bool must_leave_first(struct client *client, const struct router *router)
+{
+	const struct session *session = &client->session;
+
+	if (router == session->router || session->subs.count <= ACCESS_SUBS_AT_ONCE)
+		return false;
+	client->is_waiting = true;
+	list_append(&client->server->parting, &client->stalled_link);
+	return true;
+}
+
 static void admit(struct client *client, const struct auth_user *user, bool by_default)
 {
 	struct server *server = client->server;
+	struct router *router = user ? accounts_find(server, user->account) : &server->router;
 
+	if (must_leave_first(client, router))
+		return;
 	bind_to(client, user, by_default);
 	settle(client);
-	session_admit(&client->session, user,
-		      user ? accounts_find(server, user->account) : &server->router);
+	session_admit(&client->session, user, router);
 }
 
 static bool has_signed(const struct client *client, const struct auth_user *user)
@@ -182,7 +196,7 @@ static void go_on(struct client *client)
 {
 	const struct access_client *asked = client->access;
 
-	if (client->server->access.checked == client ||
+	if (client->server->access.checked == client || !list_is_empty(&client->stalled_link) ||
 	    (asked && (asked->ticket.place || !list_is_empty(&asked->asking_link))))
 		return;
 	client->is_waiting = false;
@@ -231,6 +245,14 @@ void access_decide(struct client *client)
 	}
 	decision = ask(client, client->session.claim);
 	obey(client, &decision);
+}
+
+void access_has_left(struct client *client)
+{
+	struct auth_decision decision = ask(client, client->session.claim);
+
+	obey(client, &decision);
+	go_on(client);
 }
 
 /* Units. */

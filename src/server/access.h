@@ -23,7 +23,7 @@
 struct client;
 struct server;
 
-enum { ACCESS_WHY = CRYPTO_WHY };
+enum { ACCESS_WHY = CRYPTO_WHY, ACCESS_SUBS_AT_ONCE = 1024 };
 
 struct access {
 	struct auth *auth; /* never NULL; without users everybody may come in */
@@ -108,6 +108,12 @@ bool access_is_required(const struct client *client);
 
 /* SESSION_CLAIMS: the session is admitted or refused, or the client waits from now on. */
 void access_decide(struct client *client);
+
+/*
+ * One who has subscriptions in another account than he is admitted to, more than ACCESS_SUBS_AT_ONCE,
+ * waits in server.parting until they are gone. They are: it is decided again.
+ */
+void access_has_left(struct client *client);
 
 /* He is not waited for any more, and not bound to anybody. */
 void access_forget(struct client *client);

@@ -62,10 +62,23 @@ static void arm(struct client *client)
 
 /* Ending. */
 
+/* It goes on in another account. */
+static void leave_account(struct client *client, uint32_t *most)
+{
+	if (!session_remove_some_subs(&client->session, most))
+		return;
+	list_remove(&client->stalled_link);
+	access_has_left(client);
+}
+
 void client_part(struct client *client, uint32_t *most)
 {
 	struct server *server = client->server;
 
+	if (client->state == CLIENT_OPEN) {
+		leave_account(client, most);
+		return;
+	}
 	if (!session_end_some_subs(&client->session, most))
 		return;
 	list_remove(&client->stalled_link);

@@ -73,7 +73,7 @@ void client_listen(struct client *client);
 
 /*
  * One in server.parting: ends some of its subscriptions, each of which is one less of *most. With the
- * last one it leaves the list.
+ * last one it leaves the list, and goes on if it only leaves its account.
  */
 void client_part(struct client *client, uint32_t *most);
 

@@ -51,7 +51,7 @@ struct server {
 	struct trace trace;
 	struct list clients;
 	struct list dead;      /* clients to be freed when the turn ends */
-	struct list parting;   /* those who have left, but not yet all of their subscriptions */
+	struct list parting;   /* those who have left, or their account, with subscriptions still there */
 	struct list stalled;   /* clients not read from, for their receivers' sake */
 	struct list unfinished; /* clients that go on after the others' turn */
 	struct list resumed;   /* those of them whose turn it is */

@@ -241,6 +241,16 @@ def unsubscribe(broker, count):
     tell(cpu_ns_unsub=(broker.cpu_us() - cpu) * 1000 / count)
 
 
+def move(broker, count):
+    """Subscriptions; then he goes to another account, where he hears nothing by them."""
+    sock = subscribe(broker, count, literal)
+    mover = b'CONNECT {"verbose":false,"user":"other","pass":"x"}\r\n'
+    heard = converse(sock, mover + b"PUB many.1 2\r\nhi\r\nSUB many.2 1\r\nPUB many.2 2\r\nhi\r\n")
+    if heard != b"MSG many.2 1 2\r\nhi\r\nPONG\r\n":
+        sys.exit(f"hostile: heard {bytes(heard)} in the other account")
+    leave(sock)
+
+
 def hold(broker, count):
     """Subscriptions; he stays until he is told to go."""
     sock = subscribe(broker, count, literal)
@@ -375,7 +385,7 @@ def garbage(broker, count):
 
 
 DEEDS = {deed.__name__: deed for deed in (
-    silent, drip, reset, stuck, producers, million, unsubscribe, hold, long_subjects, everything, branches, group,
+    silent, drip, reset, stuck, producers, million, unsubscribe, move, hold, long_subjects, everything, branches, group,
     inboxes, flood, garbage)}
 
 
