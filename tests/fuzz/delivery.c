@@ -642,10 +642,13 @@ static void subscribe(struct broker *broker, struct peer *peer)
 	const char *queue = queues[choose(broker, COUNT(queues))];
 	size_t sid = choose(broker, SIDS);
 	struct standing *sub = &peer->subs[sid];
-	bool good = may_subscribe(peer, pattern) &&
-		    (sub->pattern || naive_is_valid(slice_of(patterns[pattern])));
+	bool is_valid = naive_is_valid(slice_of(patterns[pattern]));
+	bool good = may_subscribe(peer, pattern) && (sub->pattern || is_valid);
 	char text[128];
 
+	/* Is what matches nothing allowed? PROTOCOL does not tell, and it is refused or ignored. */
+	if (!is_valid && sub->pattern && (peer->lists->subscribe_allow || peer->lists->subscribe_deny))
+		return;
 	if (good && !sub->pattern)
 		*sub = (struct standing){.pattern = patterns[pattern], .queue = queue};
 	snprintf(text, sizeof(text), "SUB %s %s %zu\r\n", patterns[pattern], queue, sid);
