@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The trie against a naive matcher.
+ * The trie, and what is known of subjects, against a naive matcher.
  *
  * An input is lines: "+SUBJECT" and "1SUBJECT" to "3SUBJECT" subscribe, without and with a queue
  * group; "-" and a byte unsubscribes; anything else is a subject that is published. Tokens are
  * what one likes.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -87,6 +88,41 @@ static void unsubscribe(struct trie *trie, struct standing *all, struct standing
 	one->sub = NULL;
 }
 
+/* What two patterns are to each other shows in what each of them hears. */
+static void compare(struct slice one, struct slice other, struct slice subject)
+{
+	bool hears = naive_matches(one, subject), other_hears = naive_matches(other, subject);
+
+	require(!hears || !other_hears || (subject_overlaps(one, other) &&
+					   subject_overlaps(other, one)),
+		"what hears the same overlaps");
+	require(!other_hears || hears || !subject_covers(one, other),
+		"what covers another hears all that it does");
+	require(subject_overlaps(one, other) || !subject_covers(one, other),
+		"what covers another overlaps it");
+}
+
+static void check_subject(const struct standing *all, struct slice subject)
+{
+	const struct standing *before = NULL;
+
+	require(subject_has_only_full_tokens(subject) == !naive_has_empty_token(subject),
+		"both know what is empty");
+	for (const struct standing *one = all; one < all + STANDING; one++) {
+		if (!one->sub)
+			continue;
+		require(subject_matches(one->subject, subject) ==
+				naive_matches(one->subject, subject),
+			"both know what matches");
+		require(subject_covers(one->subject, one->subject), "each covers itself");
+		if (before) {
+			compare(one->subject, before->subject, subject);
+			compare(before->subject, one->subject, subject);
+		}
+		before = one;
+	}
+}
+
 static void publish(struct trie *trie, const struct standing *all, struct slice subject)
 {
 	uint32_t hash = trie_hash(trie, subject);
@@ -110,6 +146,7 @@ static void publish(struct trie *trie, const struct standing *all, struct slice 
 	for (size_t at = 0; at < STANDING; at++)
 		expected += all[at].sub && naive_matches(all[at].subject, subject);
 	require(members == expected, "all that match are found, once");
+	check_subject(all, subject);
 }
 
 static void obey(struct trie *trie, struct standing *all, struct slice line)
