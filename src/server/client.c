@@ -204,8 +204,11 @@ void client_send_info(struct client *client, bool connect_info)
 {
 	struct buf line = {0};
 
+	/* Without it the client would wait for ever. */
 	if (server_info(client, connect_info, &line) == 0)
 		outbox_put(&client->session.outbox, buf_slice(&line));
+	else
+		outbox_shut(&client->session.outbox);
 	buf_fini(&line);
 }
 
