@@ -66,6 +66,9 @@ void trie_fini(struct trie *trie)
 {
 	assert(!trie->root && trie->literals.count == 0 && trie->groups.count == 0);
 	free_room(trie);
+	/* Room that was made in them, and then not used. */
+	map_fini(&trie->literals);
+	map_fini(&trie->groups);
 	slab_fini(&trie->slab);
 }
 
