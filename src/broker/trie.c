@@ -117,6 +117,8 @@ static void prune(struct trie *trie, struct node *node)
 		else
 			map_remove(&parent->children, node_hash(trie->key, node), node, trie->key,
 				   node_hash);
+		/* Room that was made in it, and then not used. */
+		map_fini(&node->children);
 		slab_return(&trie->slab, node, node_size(node->length));
 		node = parent;
 	}
