@@ -702,9 +702,10 @@ static void deliver_to_queues(struct router *router, struct delivery *delivery)
 static bool prepare(struct router *router, struct delivery *delivery)
 {
 	delivery->whole = make_whole(router, delivery->message);
-	router->lacked_memory = delivery->whole.line.length == 0;
-	if (router->lacked_memory)
+	if (delivery->whole.line.length == 0) {
+		router->lacked_memory = true;
 		return false;
+	}
 	share_body(router, delivery);
 	join(&delivery->whole, delivery->payload);
 	return true;

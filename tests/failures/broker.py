@@ -217,7 +217,9 @@ class Broker:
     # Its life.
 
     def environment(self):
-        return {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent", "FAIL": self.page.path, "LD_PRELOAD": self.setup.preload, **self.setup.environment}
+        """The system bus is not asked: what it answers, and how often, would differ."""
+        return {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent", "FAIL": self.page.path,
+                "LD_PRELOAD": self.setup.preload, **self.setup.environment}
 
     def spawn(self, arguments, **more):
         """Without anybody waiting for it."""
@@ -300,6 +302,7 @@ class Broker:
     def await_told(self, *texts):
         """Which of them is the first to be there."""
         start = time.monotonic()
+        pokes = 0
         while time.monotonic() < start + LIMIT_S:
             told = self.told()
             for text in texts:
@@ -309,9 +312,10 @@ class Broker:
                 raise Disturbed("the log could not be written")
             if self.has_ended():
                 raise Disturbed("the broker has ended")
-            if time.monotonic() > start + 0.2:
+            if time.monotonic() > start + 0.3 * (pokes + 1):
                 # The next record brings along what could not be told before.
                 Client(self.unix).close()
+                pokes += 1
             time.sleep(0.001)
         raise Wrong(f"the log does not tell any of {texts}")
 

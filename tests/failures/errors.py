@@ -80,5 +80,6 @@ ERRORS["getaddrinfo"] = [(name, getattr(socket, name)) for name in
 
 CAN_BE_SHORT = ("read", "readv", "recv", "pread", "write", "writev", "send")
 # Out of something for a while: these go on failing, too, as long as a conversation lasts.
-CAN_LAST = {"alloc": ("ENOMEM",), "open": ("EMFILE",), "socketpair": ("EMFILE",), "memfd_create": ("EMFILE",), "fcntl": ("EMFILE",),
+CAN_LAST = {"alloc": ("ENOMEM",), "open": ("EMFILE",), "socketpair": ("EMFILE",), "memfd_create": ("EMFILE",),
+            "fcntl": ("EMFILE",),
             "epoll_ctl": ("ENOSPC",), "pthread_create": ("EAGAIN",)}

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-from broker import FAR_LIMIT_S, Broker, Client, Disturbed, Witness, Wrong
+from broker import FAR_LIMIT_S, Broker, Client, Disturbed, Wrong
 
 HASH = "$2a$04$abcdefghijklmnopqrstuuinwY/tkBVrn3xrxQI/TgnMHhkvl85RW"  # bcrypt's, of sesame
 NKEY = "UDLVVGABQKYQVN6VJP7NHSLEA45A5YLS6PNKMIZFV4BBU2HXA5IRUVAL"
@@ -84,7 +84,8 @@ def subscribe(broker):
         client.say(b"SUB a.b 1", b"SUB a.* 2", b"SUB > 3", b"SUB a.b q 4", b"SUB *.b q 5", b"SUB a.> r 6",
                    *(b"SUB many.%d.x %d" % (at, 10 + at) for at in range(40)), b"PING")
         client.hear(b"PONG")
-        other.say(b"SUB a.b q 1", b"UNSUB 1", b"SUB last 2", b"UNSUB 2 1", b"PUB last 1", b"x", b"PUB a.b 2", b"hi", b"PING")
+        other.say(b"SUB a.b q 1", b"UNSUB 1", b"SUB last 2", b"UNSUB 2 1", b"PUB last 1", b"x", b"PUB a.b 2", b"hi",
+                  b"PING")
         other.hear(b"MSG last 2 1", b"x", b"PONG")
         client.say(b"PING")
         heard = set()
@@ -116,17 +117,24 @@ def publish(broker):
         other.hear(b"MSG p 1 2", b"hi")
 
 
-def large(broker):
+def publish_sized(broker, size):
     with Client(broker.unix) as client, Client(broker.tcp()) as other:
         client.join()
         other.join()
         other.say(b"SUB l 1", b"PING")
         other.hear(b"PONG")
-        for size in (LARGE, HUGE):
-            client.say(b"PUB l %d" % size, b"x" * size, b"PING")
-            client.hear(b"PONG")
-            if other.hear_message(b"MSG l 1 %d" % size, size) != b"x" * size:
-                raise Wrong("the payload is another one")
+        client.say(b"PUB l %d" % size, b"x" * size, b"PING")
+        client.hear(b"PONG")
+        if other.hear_message(b"MSG l 1 %d" % size, size) != b"x" * size:
+            raise Wrong("the payload is another one")
+
+
+def large(broker):
+    publish_sized(broker, LARGE)
+
+
+def huge(broker):
+    publish_sized(broker, HUGE)
 
 
 def requests(broker):
@@ -229,12 +237,13 @@ class Session:
     # Functions that do not go on failing, or being short, all the time: signals are read by them, and the log is asked.
     whole = ()
 
-    def __init__(self, name, act=None, users=None, options=()):
+    def __init__(self, name, act=None, users=None, options=(), whole=()):
         self.name = name
         self.users = users
         # What the thread that hashes passwords has in hand goes with the process, and so do those that close.
         self.slack = 3 if users or self.may_lose else 0
         self.options = list(options)
+        self.whole = self.whole + whole
         if act:
             self.act = act
 
@@ -423,8 +432,8 @@ class Supervised(Broker):
 
     def open_supervisor(self, arguments):
         self.supervisor = subprocess.Popen(
-            [sys.executable, self.setup.supervisor, "--listen", "unix:" + self.unix, "--listen", "127.0.0.1:0", "--limit",
-             str(FAR_LIMIT_S), "--log", self.log_path, "--", self.setup.minats, *arguments],
+            [sys.executable, self.setup.supervisor, "--listen", "unix:" + self.unix, "--listen", "127.0.0.1:0",
+             "--limit", str(FAR_LIMIT_S), "--log", self.log_path, "--", self.setup.minats, *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.process = self.supervisor
 
@@ -542,6 +551,7 @@ class Life(Start):
     """Everything is needed for the first time."""
 
     may_end = False
+    whole = ("writev", "readv", "recv")
 
     def prepare(self, broker):
         super().prepare(broker)
@@ -559,6 +569,7 @@ class Life(Start):
             subscribe(broker)
             publish(broker)
             large(broker)
+            huge(broker)
             requests(broker)
 
 
@@ -620,14 +631,15 @@ class Adopted(Start):
 
     def spawn(self, broker, fds):
         """LISTEN_PID is only known in the child, which a shell can write."""
-        script = 'exec 3<&%d 4<&%d %d<&- %d<&-; LISTEN_PID=$$ LISTEN_FDS=2 FAIL=$F LD_PRELOAD=$L exec "$@"' % (*fds, *fds)
+        script = "exec 3<&%d 4<&%d %d<&- %d<&-; " % (*fds, *fds)
+        script += 'LISTEN_PID=$$ LISTEN_FDS=2 FAIL=$F LD_PRELOAD=$L exec "$@"'
         environment = broker.environment()
         environment.update(F=environment.pop("FAIL"), L=environment.pop("LD_PRELOAD"))
         with open(broker.log_path, "ab") as log:
             broker.mark = log.tell()
             broker.process = subprocess.Popen(
-                ["bash", "-c", script, "bash", broker.setup.minats, *broker.given], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env=environment, pass_fds=fds)
+                ["bash", "-c", script, "bash", broker.setup.minats, *broker.given], stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, env=environment, pass_fds=fds)
 
     def arguments(self, broker):
         return ["-D", "--ports_file_dir", broker.folder, *self.options_in(broker)]
@@ -644,6 +656,7 @@ SESSIONS = [
     Session("subscribe", subscribe),
     Session("publish", publish),
     Session("large", large),
+    Session("huge", huge, whole=("readv", "recv")),
     Session("requests", requests),
     Session("slow", be_slow, options=("--max_pending", "1500000")),
     Session("wrong", do_wrong),

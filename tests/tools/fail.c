@@ -5,10 +5,11 @@
  * into a page that both map, the file named by FAIL; tests/failures/run does.
  *
  * Calls are counted while the page is armed, those of the first thread and those of all others each
- * for themselves, so that the same conversation counts the same calls. Calls about a descriptor that
- * is spared neither count nor fail.
+ * for themselves, so that the same conversation counts the same calls. Calls about a descriptor
+ * that is spared neither count nor fail.
  *
- * FAIL_PLANTED names a fault to plant when a call has failed: that the harness finds it is its test.
+ * FAIL_PLANTED names a fault to plant when a call has failed: that the harness finds it is its own
+ * test.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -36,7 +37,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Allocations are one function, whatever they are called. tests/failures/broker.py reads this table. */
+/* Allocations are one function, however they are called. tests/failures/broker.py reads this. */
 #define FUNCTIONS(X) \
 	X(alloc) X(socket) X(bind) X(listen) X(accept4) X(connect) X(read) X(readv) X(recv) \
 	X(recvmsg) X(pread) X(write) X(writev) X(send) X(sendmsg) X(epoll_create1) X(epoll_ctl) \
