@@ -206,8 +206,9 @@ corpus: fuzzers
 coverage:
 	tests/coverage
 
-# Preloaded: tools/countalloc.c counts the broker's allocations, tools/crash.c ends it while it is handed
-# connections, handover/premain.c counts the time to READY=1, soak/leak.c leaks.
+# Preloaded: tools/countalloc.c counts the broker's allocations, tools/fail.c makes its calls fail,
+# tools/crash.c ends it while it is handed connections, handover/premain.c counts the time to READY=1,
+# soak/leak.c leaks.
 $(BUILD)/tests/%.so: tests/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(WERROR) -O2 -shared -fPIC -o $@ $< -ldl
@@ -235,7 +236,8 @@ endef
 $(eval $(call link_version,next,NEXT))
 $(eval $(call link_version,far,FAR))
 
-TOOLS = tools/countalloc.so tools/crash.so soak/leak.so versions/next/minats versions/far/minats
+TOOLS = tools/countalloc.so tools/fail.so tools/crash.so soak/leak.so versions/next/minats \
+	versions/far/minats
 tools: $(TOOLS:%=$(BUILD)/tests/%) $(HANDOVER:%=$(BUILD)/tests/handover/%)
 
 # For tests/portable.sh and tests/run: what this configuration compiles, and the unit tests.
@@ -261,6 +263,10 @@ bench-growth: all $(BUILD)/tests/bench/load $(BUILD)/tests/bench/relay
 # Builds what it counts itself, with flags of its own.
 gate:
 	tests/bench/gate
+
+# Every call fails once, in sessions of each kind.
+failures: all tools
+	tests/failures/run
 
 lint:
 	mandoc -Tlint -Wwarning man/minats.8 man/minats.conf.5 man/minats-guarantees.7
@@ -347,6 +353,7 @@ help:
 	@echo 'fuzz               every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS), two at a time'
 	@echo 'corpus             add to the corpora what fuzzers found'
 	@echo 'coverage           lines and branches of proto and broker that tests and corpora reach'
+	@echo 'failures           every call of the broker fails once: nobody else is hurt'
 	@echo 'lint               man page and shell scripts'
 	@echo 'install, uninstall with PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'dist               $(DIST).tar.gz, for whoever makes a package'
@@ -355,7 +362,7 @@ help:
 	@echo 'tests/run          the whole suite, as CI runs it'
 
 .PHONY: all units tools sources list-units run check bench bench-growth gate fuzzers list-fuzzers \
-	fuzz corpus coverage lint install uninstall dist deb clean help FORCE
+	fuzz corpus coverage failures lint install uninstall dist deb clean help FORCE
 .DELETE_ON_ERROR:
 
 -include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*/*.d $(BUILD)/tests/versions/*/*.d \

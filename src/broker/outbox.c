@@ -31,8 +31,7 @@ void outbox_fini(struct outbox *outbox)
 	list_remove(&outbox->dirty_link);
 }
 
-/* Its owner must hear of it: that is news too. */
-static void shut(struct outbox *outbox)
+void outbox_shut(struct outbox *outbox)
 {
 	outbox->closed = true;
 	list_remove(&outbox->dirty_link);
@@ -47,7 +46,7 @@ static char *room_in_new_chunk(struct outbox *outbox, size_t length)
 	struct chunk *chunk = pool_take_chunk(outbox->pool, length, large);
 
 	if (!chunk) {
-		shut(outbox);
+		outbox_shut(outbox);
 		return NULL;
 	}
 	if (outbox->last)
@@ -65,7 +64,7 @@ char *outbox_more_room(struct outbox *outbox, size_t length, size_t and_payload)
 		return NULL;
 	if (outbox->pending_bytes + length + and_payload > outbox->pool->limit_bytes) {
 		outbox->overflowed = true;
-		shut(outbox);
+		outbox_shut(outbox);
 		return NULL;
 	}
 	return room_in_new_chunk(outbox, length);

@@ -107,6 +107,9 @@ static inline bool outbox_refer(struct outbox *outbox, struct payload *payload, 
  */
 void outbox_fall_behind(struct outbox *outbox);
 
+/* Something is missing, or would be: it takes nothing any more, and its owner hears of that. */
+void outbox_shut(struct outbox *outbox);
+
 /* All in one for short texts. False: it could not be put. */
 bool outbox_put(struct outbox *outbox, struct slice text);
 

@@ -56,7 +56,7 @@ static void arm(struct client *client)
 		loop_cancel_timer(&client->server->loop, &client->timer);
 	else if (client->timer.place && client->timer.due_ms == due)
 		return;
-	else if (loop_set_timer(&client->server->loop, &client->timer, due) < 0)
+	else if (loop_set_one_of_many(&client->server->loop, &client->timer, due) < 0)
 		client_drop(client, FAULT_MEMORY);
 }
 
@@ -233,8 +233,11 @@ void client_send_info(struct client *client, bool connect_info)
 {
 	struct buf line = {0};
 
+	/* Without it the client would wait for ever. */
 	if (server_info(client, connect_info, &line) == 0)
 		outbox_put(&client->session.outbox, buf_slice(&line));
+	else
+		outbox_shut(&client->session.outbox);
 	buf_fini(&line);
 }
 

@@ -146,7 +146,7 @@ int server_init(struct server *server, const struct options *options, struct log
 		char why[256])
 {
 	uint64_t seeds[2] = {0, 0};
-	int error;
+	int error, access_error;
 
 	*server = (struct server){
 		.options = options,
@@ -171,8 +171,10 @@ int server_init(struct server *server, const struct options *options, struct log
 	server->router.now_ms = &server->loop.now_ms;
 	if (options->trace)
 		server->router.trace = &server->trace;
+	/* Whatever went wrong so far: server_fini() may be called from here on. */
+	access_error = access_init(server);
 	if (error == 0)
-		error = access_init(server);
+		error = access_error;
 	if (error == 0)
 		error = loop_init(&server->loop);
 	if (error == 0)
@@ -325,10 +327,13 @@ static void on_starved(struct listener *listener, int error)
 int server_add_listener(struct server *server, int fd, const char *where)
 {
 	struct listener *listener = malloc(sizeof(*listener));
+	int error = listener ? listener_init(listener, &server->loop, fd, where) : -ENOMEM;
 
-	if (!listener)
-		return -ENOMEM;
-	listener_init(listener, &server->loop, fd, where);
+	if (error < 0) {
+		close(fd);
+		free(listener);
+		return error;
+	}
 	listener->accepted = on_accepted;
 	listener->starved = on_starved;
 	list_append(&server->listeners, &listener->link);
@@ -689,6 +694,9 @@ void server_fini(struct server *server)
 {
 	struct list *link;
 
+	/* They were taken over by a process that could then not begin. */
+	if (!list_is_empty(&server->clients))
+		close_all(server);
 	list_move_all(&server->listeners, &server->gone_listeners);
 	while ((link = list_pop(&server->listeners))) {
 		struct listener *listener = container_of(link, struct listener, link);
