@@ -92,6 +92,15 @@ void session_init(struct session *session, struct router *router, const struct l
 /* Ends its subscriptions and frees what it holds. */
 void session_fini(struct session *session);
 
+/*
+ * What it holds of memory, about: output, input, subscriptions. What others hold as well counts in
+ * full, so that of many who wait for the same bytes those hold most who are furthest behind.
+ */
+size_t session_held_bytes(const struct session *session);
+
+/* It is over: gives up what it has to send, and what it has of a message. */
+void session_give_up(struct session *session);
+
 /* Ends its subscriptions: nobody will hear through it any more. */
 void session_end_subs(struct session *session);
 
