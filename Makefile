@@ -39,7 +39,7 @@ LOG_none = log_journal_none
 BASE = buf map slab tags
 PROTO = fault handshake nkey parser subject utf8 writer
 BROKER = auth guard outbox permit pool router session state sub trie
-OS = accept_$(ACCEPT) address clock closer credentials_$(CREDENTIALS) crypto file hasher listener log log_lines \
+OS = accept_$(ACCEPT) address capacity clock closer credentials_$(CREDENTIALS) crypto file hasher listener log log_lines \
 	$(LOG_$(SUPERVISOR)) loop memory_$(MEMORY) parcel_$(PARCEL) poller_$(POLLER) process_$(PROCESS) random secret signals \
 	stream_plain supervisor_$(SUPERVISOR) trial units_$(SUPERVISOR)
 SERVER = access accounts client client_log client_state config config_auth config_block \
@@ -52,7 +52,7 @@ OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 # A unit test, and the modules it needs: all that its module depends on.
 UNITS = buf map slab tags subject utf8 nkey crypto auth turnstile strangers fault parser writer \
 	handshake pool outbox trie router permit guard session state loop address options config \
-	log verdict status \
+	log verdict status capacity \
 	$(UNITS_$(SUPERVISOR)) \
 	$(UNITS_$(PARCEL))
 UNITS_linux = handover access
@@ -90,6 +90,7 @@ UNIT_log = os/log os/log_lines os/clock
 # The whole broker, with a clock of the test's own.
 UNIT_handover = $(filter-out main os/clock,$(SOURCES:src/%.c=%))
 UNIT_access = $(filter-out main,$(SOURCES:src/%.c=%))
+UNIT_capacity = os/capacity
 UNIT_verdict = server/verdict os/file os/clock base/buf
 UNIT_status = server/status server/accounts os/random $(sort $(UNIT_options) $(UNIT_router) $(UNIT_loop))
 UNIT_units = os/units_systemd os/credentials_$(CREDENTIALS) $(UNIT_loop)
