@@ -71,9 +71,11 @@ static uint64_t sub_bytes(const struct session *session)
 
 size_t session_held_bytes(const struct session *session)
 {
+	const struct outbox *outbox = &session->outbox;
+	size_t unread = outbox->is_behind ? outbox->pending_bytes : 0;
 	size_t inbound = session->inbound ? session->inbound->capacity : 0;
 
-	return session->outbox.pending_bytes + inbound + (size_t)sub_bytes(session);
+	return unread + inbound + (size_t)sub_bytes(session);
 }
 
 void session_give_up(struct session *session)

@@ -93,8 +93,9 @@ void session_init(struct session *session, struct router *router, const struct l
 void session_fini(struct session *session);
 
 /*
- * What it holds of memory, about: output, input, subscriptions. What others hold as well counts in
- * full, so that of many who wait for the same bytes those hold most who are furthest behind.
+ * What it holds of memory, about: output that it did not read at once, input, subscriptions. What
+ * others hold as well counts in full, so that of many who wait for the same bytes those hold most
+ * who are furthest behind.
  */
 size_t session_held_bytes(const struct session *session);
 

@@ -164,6 +164,7 @@ int server_init(struct server *server, const struct options *options, struct log
 	take_limits(server, options);
 	take_advertised(server, options);
 	pool_init(&server->pool, (size_t)options->max_pending);
+	budget_take(server, options);
 	error = random_fill(seeds, sizeof(seeds));
 	router_init(&server->router, &server->pool, seeds);
 	server->router.now_ms = &server->loop.now_ms;
@@ -454,6 +455,8 @@ static void end_turn(struct server *server)
 			client_flush(client);
 	} while (server->wakes_stalled || !list_is_empty(&server->pool.hot));
 	accounts_rest(server);
+	if (pool_is_overdrawn(&server->pool))
+		budget_keep(server);
 	free_dead(server);
 	plan_trim(server);
 	status_plan(server);
@@ -473,16 +476,19 @@ static void renew_input(struct server *server)
 }
 
 /* What nobody has needed for a while, and what clients left behind, is given back. */
-static void on_trim(struct timer *timer)
+void server_trim(struct server *server)
 {
-	struct server *server = container_of(timer, struct server, trim);
-
 	renew_input(server);
 	accounts_trim(server);
 	pool_trim(&server->pool);
 	memory_give_back();
 	server->freed = 0;
 	server->unsubscribed = accounts_count(server).unsubscribed;
+}
+
+static void on_trim(struct timer *timer)
+{
+	server_trim(container_of(timer, struct server, trim));
 }
 
 /* Starting and stopping. */
@@ -500,6 +506,7 @@ static void log_identity(const struct server *server)
 	log_write(server->log, LOG_LEVEL_INFO, NULL, "  Name:     %s",
 		  server->options->name ? server->options->name : server->id);
 	log_write(server->log, LOG_LEVEL_INFO, NULL, "  ID:       %s", server->id);
+	log_write(server->log, LOG_LEVEL_INFO, NULL, "  Memory:   %s", server->budget.text);
 }
 
 int server_start(struct server *server)
@@ -554,6 +561,7 @@ void server_take_options(struct server *server, const struct options *options, s
 	take_limits(server, options);
 	take_advertised(server, options);
 	pool_limit(&server->pool, (size_t)options->max_pending);
+	budget_take(server, options);
 	accounts_trace(server, options->trace ? &server->trace : NULL);
 	fit_descriptors(server, connections);
 	close_surplus(server);
