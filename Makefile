@@ -40,11 +40,11 @@ BASE = buf map slab tags
 PROTO = fault handshake nkey parser subject utf8 writer
 BROKER = auth guard outbox permit pool router session state sub trie
 OS = accept_$(ACCEPT) address capacity clock closer credentials_$(CREDENTIALS) crypto file hasher listener log log_lines \
-	$(LOG_$(SUPERVISOR)) loop memory_$(MEMORY) parcel_$(PARCEL) poller_$(POLLER) process_$(PROCESS) random secret signals \
+	$(LOG_$(SUPERVISOR)) loop memory_$(MEMORY) parcel_$(PARCEL) poller_$(POLLER) pressure process_$(PROCESS) random secret signals \
 	stream_plain supervisor_$(SUPERVISOR) trial units_$(SUPERVISOR)
 SERVER = access accounts budget client client_log client_state config config_auth config_block \
 	config_file config_options config_parse config_permit files handover handover_pack handover_unpack idle lame_duck logging options \
-	place reload sandbox server settings sockets status strangers turnstile upgrade verdict
+	place reload sandbox server settings sockets status strangers thrift turnstile upgrade verdict
 SOURCES = src/main.c $(BASE:%=src/base/%.c) $(PROTO:%=src/proto/%.c) \
 	$(BROKER:%=src/broker/%.c) $(OS:%=src/os/%.c) $(SERVER:%=src/server/%.c)
 OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)

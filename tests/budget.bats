@@ -238,3 +238,131 @@ configure() {
 @test "a message must fit" {
 	refuses max_payload max_memory -- -p -1 --max_payload 2048 --max_memory 1024
 }
+
+### When memory is short
+
+# A FIFO, or whatever is there already, that the broker is to watch.
+watch() {
+	export MEMORY_PRESSURE_WATCH=$1
+	unset MEMORY_PRESSURE_WRITE
+	[[ -z ${2:-} ]] || export MEMORY_PRESSURE_WRITE=$2
+}
+
+# Memory stands ready after this: 8 MB were queued and are read.
+warm_up() {
+	join publisher
+	join receiver
+	say receiver 'SUB flood 1'
+	hear_nothing receiver
+	flood flood 100000 160
+	hear publisher PONG
+	timeout "$LIMIT_S" head -c $((160 * 100022)) <&"${FD[receiver]}" >/dev/null
+	hear_nothing receiver
+}
+
+count_short() {
+	(($(grep -c 'Memory is short' "$LOG") == $1))
+}
+
+@test "told by a FIFO that memory is short, it gives back what it does not need" {
+	local before
+	mkfifo "$DIR/pressure"
+	watch "$DIR/pressure" "$(printf 'some 200000 2000000' | base64)"
+	exec {PRESSURE}<>"$DIR/pressure"
+	start_broker
+	warm_up
+	# What is to be written there comes first.
+	LIMIT_S=5 read -r -N 19 -t 5 -u "$PRESSURE" written
+	[[ $written == 'some 200000 2000000' ]] || fail "«$written» was written"
+	join half
+	say_raw half 'PUB foo 3000\r\n0123456789'
+	before=$(memory VmRSS)
+	printf x >&"$PRESSURE"
+	await_log '\[INF\] Memory is short: [0-9]{4} kB were ready for the next messages and are given back$'
+	[[ -z ${SHOW_MEASURED:-} ]] || echo "# $before MB before, $(memory VmRSS) after" >&3
+	((SANITIZED || $(memory VmRSS) <= before - 4)) || fail "$before MB before, $(memory VmRSS) after"
+	# All of them are served as before, and so is the next word of it.
+	say_raw half "$(printf '%02990d' 0)"'\r\nPING\r\n'
+	hear half PONG
+	hear_nothing receiver
+	printf x >&"$PRESSURE"
+	await count_short 2
+	# A storm of them is one in a second.
+	printf '%01000d' 0 >&"$PRESSURE"
+	printf '%01000d' 0 >&"$PRESSURE"
+	pause 0.5
+	printf '%01000d' 0 >&"$PRESSURE"
+	pause 0.3
+	count_short 2
+	await count_short 3
+	exec {PRESSURE}>&-
+}
+
+# listen_at PATH: says three bytes to who connects, and ends.
+listen_at() {
+	exec python3 -c '
+import socket, sys
+listener = socket.socket(socket.AF_UNIX)
+listener.settimeout(10)
+listener.bind(sys.argv[1])
+listener.listen()
+connection = listener.accept()[0]
+connection.settimeout(10)
+print(connection.recv(100).decode(), flush=True)
+connection.sendall(b"abc")
+' "$1" >"$DIR/told" 3>&- 4>&-
+}
+
+@test "told by a socket, which then ends" {
+	listen_at "$DIR/pressure" &
+	local teller=$!
+	await [ -S "$DIR/pressure" ]
+	watch "$DIR/pressure" "$(printf 'a b' | base64)"
+	start_broker
+	wait "$teller"
+	[[ $(<"$DIR/told") == 'a b' ]]
+	await_log 'Memory is short'
+	# The end of the socket is no reason to spin.
+	pause 1.2
+	local -a before after
+	read -ra before <"/proc/$BROKER_PID/stat"
+	pause 0.3
+	read -ra after <"/proc/$BROKER_PID/stat"
+	((after[13] + after[14] - before[13] - before[14] < 10))
+	count_short 1
+}
+
+@test "nobody wants it watched" {
+	watch /dev/null 'not base64'
+	start_broker
+	await_log 'Server is ready'
+	refute grep -q 'memory is short' "$LOG"
+}
+
+# unwatched REASON
+unwatched() {
+	start_broker
+	await_log "\\[WRN\\] Nobody will tell when memory is short: $1"
+	check_alive
+	stop_broker
+	: >"$LOG"
+}
+
+@test "what cannot be watched is told, and all are served" {
+	watch relative/path
+	unwatched '\$MEMORY_PRESSURE_WATCH is not an absolute path'
+	watch "$DIR/../pressure"
+	unwatched '\$MEMORY_PRESSURE_WATCH is not an absolute path'
+	watch "$DIR/nowhere"
+	unwatched "$DIR/nowhere: No such file or directory"
+	watch "$DIR"
+	unwatched "$DIR: Bad file descriptor"
+	: >"$DIR/plain"
+	watch "$DIR/plain"
+	unwatched "$DIR/plain: Operation not permitted"
+	mkfifo "$DIR/pressure"
+	for text in '!' abc abcde 'ab=c' '====' 'a===' "$(printf '%0800d' 0)"; do
+		watch "$DIR/pressure" "$text"
+		unwatched '\$MEMORY_PRESSURE_WRITE is not base64'
+	done
+}

@@ -520,6 +520,7 @@ int server_start(struct server *server)
 	if (error < 0)
 		return error;
 	for_each_listener(server, log_listener);
+	thrift_begin(server);
 	status_ready(server);
 	status_plan(server);
 	idle_plan(server);
@@ -686,6 +687,7 @@ void server_fini(struct server *server)
 		listener_close(listener);
 		free(listener);
 	}
+	thrift_end(server);
 	units_fini(&server->units);
 	access_fini(server);
 	router_fini(&server->router);

@@ -22,6 +22,7 @@
 #include "server/options.h"
 #include "server/status.h"
 #include "server/strangers.h"
+#include "server/thrift.h"
 #include "server/upgrade.h"
 
 struct client;
@@ -63,6 +64,7 @@ struct server {
 	struct upgrade upgrade;
 	struct idle idle;
 	struct budget budget;
+	struct thrift thrift;
 	struct buf info;       /* the part of INFO that all clients get */
 	const char *advertised_host; /* NULL: the listener's */
 	char advertised_text[ADDRESS_TEXT];
