@@ -48,12 +48,12 @@ LOG_none = log_journal_none
 BASE = buf map slab tags
 PROTO = fault handshake nkey parser subject utf8 writer
 BROKER = auth guard outbox permit pool router session state sub trie
-OS = accept_$(ACCEPT) address clock closer credentials_$(CREDENTIALS) crypto file hasher listener log log_lines \
-	$(LOG_$(SUPERVISOR)) loop memory_$(MEMORY) parcel_$(PARCEL) poller_$(POLLER) process_$(PROCESS) random secret signals \
+OS = accept_$(ACCEPT) address capacity clock closer credentials_$(CREDENTIALS) crypto file hasher listener log log_lines \
+	$(LOG_$(SUPERVISOR)) loop memory_$(MEMORY) parcel_$(PARCEL) poller_$(POLLER) pressure process_$(PROCESS) random secret signals \
 	stream_plain supervisor_$(SUPERVISOR) trial units_$(SUPERVISOR)
-SERVER = access accounts client client_log client_state config config_auth config_block \
+SERVER = access accounts budget client client_log client_state config config_auth config_block \
 	config_file config_options config_parse config_permit files handover handover_pack handover_unpack idle lame_duck logging options \
-	place reload restraint sandbox server settings sockets status strangers turnstile upgrade verdict
+	place reload restraint sandbox server settings sockets status strangers thrift turnstile upgrade verdict
 SOURCES = src/main.c $(BASE:%=src/base/%.c) $(PROTO:%=src/proto/%.c) \
 	$(BROKER:%=src/broker/%.c) $(OS:%=src/os/%.c) $(SERVER:%=src/server/%.c)
 OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
@@ -62,7 +62,7 @@ OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 UNITS = buf map slab tags subject utf8 nkey crypto auth turnstile strangers restraint fault parser writer \
 	handshake pool outbox trie router permit guard session state cuts scarcity \
 	loop address options config \
-	log verdict status \
+	log verdict status capacity \
 	$(UNITS_$(SUPERVISOR)) \
 	$(UNITS_$(PARCEL))
 UNITS_linux = handover access
@@ -106,6 +106,7 @@ UNIT_log = os/log os/log_lines os/clock
 # The whole broker, with a clock of the test's own.
 UNIT_handover = $(filter-out main os/clock,$(SOURCES:src/%.c=%))
 UNIT_access = $(filter-out main,$(SOURCES:src/%.c=%))
+UNIT_capacity = os/capacity
 UNIT_verdict = server/verdict os/file os/clock base/buf
 UNIT_status = server/status server/accounts os/random $(sort $(UNIT_options) $(UNIT_router) $(UNIT_loop))
 UNIT_units = os/units_systemd os/credentials_$(CREDENTIALS) $(UNIT_loop)

@@ -5,8 +5,9 @@
  *   main.c    settings → log → sockets → server
  *   server/   a client is a connected socket; the server owns the loop, the router and the clients.
  *             settings are options over a config: config_file, config_parse, config_options.
- *             access, turnstile, strangers, accounts: who comes in, and where to; sockets,
- *             sandbox, files: how it begins; status, events, logging, client_log: what it tells;
+ *             access, turnstile, strangers, accounts: who comes in, and where to; budget, thrift:
+ *             how much memory it takes; sockets, sandbox, files: how it begins; status, events,
+ *             logging, client_log: what it tells;
  *             reload, verdict; lame_duck, idle: how it ends; handover, client_state, upgrade: how
  *             another process goes on with its clients
  *   broker/   a session is one client's conversation; router, trie, sub and outbox carry a message
@@ -14,8 +15,8 @@
  *             speak, permit of what; state saves a session. No sockets here
  *   proto/    the wire: parser, writer, handshake, nkey, subject, utf8, fault. No sockets here either
  *   os/       loop and poller, stream, listener and accept, address, credentials, supervisor and
- *             units, log, signals, parcel, trial, closer, file, clock, random, memory, crypto,
- *             hasher, secret, process
+ *             units, log, signals, parcel, trial, closer, file, clock, random, memory, capacity,
+ *             pressure, crypto, hasher, secret, process
  *   base/     slice, buf, list, map, slab, hash, scan, tags, secret
  *
  * An include points down this list or stays on its floor, never up. A message's way:

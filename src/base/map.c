@@ -150,3 +150,15 @@ void *map_next(const struct map *map, uint32_t *at)
 	}
 	return NULL;
 }
+
+void *map_drain(struct map *map, uint32_t *at)
+{
+	void *item = map_next(map, at);
+	uint32_t place = *at - 1;
+
+	if (!item)
+		return NULL;
+	map->buckets[place / MAP_ITEMS].items[place % MAP_ITEMS] = NULL;
+	map->count--;
+	return item;
+}

@@ -55,6 +55,12 @@ void map_replace(struct map *map, uint32_t hash, const void *old, void *item);
 /* Walks the items in no order: `*at` starts at 0; NULL at the end. Nothing may change meanwhile. */
 void *map_next(const struct map *map, uint32_t *at);
 
+/*
+ * Empties it bit by bit: takes out what map_next() finds. From the first time on nothing else may be
+ * done with the map than that, and map_next() from there, and map_fini().
+ */
+void *map_drain(struct map *map, uint32_t *at);
+
 static inline uint8_t map_tag(uint32_t hash)
 {
 	return (uint8_t)(0x80 | hash >> 25);

@@ -41,6 +41,8 @@ void slab_init(struct slab *slab)
 {
 	for (size_t class = 0; class < CLASSES; class++)
 		list_init(&slab->pages[class]);
+	slab->own_bytes = 0;
+	slab->bytes = &slab->own_bytes;
 }
 
 static size_t class_of(size_t size)
@@ -73,10 +75,11 @@ static bool page_is_full(const struct page *page)
 	return !page->spare && page->fresh + page->size > PAGE_USED;
 }
 
-static void *take_from(struct page *page)
+static void *take_from(struct slab *slab, struct page *page)
 {
 	void *piece = page->spare;
 
+	*slab->bytes += page->size + SLAB_EXTRA;
 	if (piece) {
 		page->spare = page->spare->next;
 	} else {
@@ -89,18 +92,32 @@ static void *take_from(struct page *page)
 	return piece;
 }
 
+/* Apart, lest the usual way saves registers for it. */
+__attribute__((noinline)) static void *take_from_new(struct slab *slab, size_t class)
+{
+	struct page *page = new_page(slab, class);
+
+	return page ? take_from(slab, page) : NULL;
+}
+
+__attribute__((noinline)) static void *take_large(struct slab *slab, size_t size)
+{
+	void *piece = malloc(size);
+
+	if (piece)
+		*slab->bytes += size + SLAB_EXTRA;
+	return piece;
+}
+
 void *slab_take(struct slab *slab, size_t size)
 {
 	size_t class = class_of(size);
-	struct page *page;
 
 	if (size > LARGEST)
-		return malloc(size);
+		return take_large(slab, size);
 	if (list_is_empty(&slab->pages[class]))
-		page = new_page(slab, class);
-	else
-		page = container_of(slab->pages[class].next, struct page, link);
-	return page ? take_from(page) : NULL;
+		return take_from_new(slab, class);
+	return take_from(slab, container_of(slab->pages[class].next, struct page, link));
 }
 
 static void free_page(struct page *page)
@@ -116,12 +133,14 @@ void slab_return(struct slab *slab, void *piece, size_t size)
 	struct page *page;
 
 	if (size > LARGEST) {
+		*slab->bytes -= size + SLAB_EXTRA;
 		free(piece);
 		return;
 	}
 	pages = &slab->pages[class_of(size)];
 	page = page_of(piece);
 	assert(page->used > 0 && page->size == (class_of(size) + 1) * SLAB_GRAIN);
+	*slab->bytes -= page->size + SLAB_EXTRA;
 	if (page_is_full(page))
 		list_append(pages, &page->link);
 	spare->next = page->spare;

@@ -13,11 +13,20 @@
 
 #include "base/list.h"
 
-enum { SLAB_GRAIN = 8, SLAB_LARGEST = 256, SLAB_PAGE = 16384 };
+enum {
+	SLAB_GRAIN = 8,
+	SLAB_LARGEST = 256,
+	SLAB_PAGE = 16384,
+	SLAB_EXTRA = 16, /* for what points to a piece: most stand in a table */
+};
 
 struct slab {
 	/* Pages with room, by the size of their pieces in grains, less one. */
 	struct list pages[SLAB_LARGEST / SLAB_GRAIN];
+	size_t own_bytes;
+	/* What is out is counted there, each piece with SLAB_EXTRA; own_bytes, until its owner sets
+	   another place. */
+	size_t *bytes;
 };
 
 void slab_init(struct slab *slab);

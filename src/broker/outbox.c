@@ -49,10 +49,13 @@ static char *room_in_new_chunk(struct outbox *outbox, size_t length)
 		outbox_shut(outbox);
 		return NULL;
 	}
-	if (outbox->last)
+	if (outbox->last) {
 		outbox->last->next = chunk;
-	else
+		if (outbox->is_behind && outbox_is_congested(outbox))
+			outbox->pool->congested = true;
+	} else {
 		outbox->first = chunk;
+	}
 	outbox->last = chunk;
 	return chunk->bytes;
 }

@@ -36,10 +36,14 @@ void outbox_init(struct outbox *outbox, struct pool *pool);
 /* Throws away what is pending and leaves the lists. */
 void outbox_fini(struct outbox *outbox);
 
-/* Nearly full: whoever fills it should wait a little (PROTOCOL 7.5). */
+/*
+ * Nearly full, or not read while memory is short: whoever fills it should wait a little (PROTOCOL
+ * 7.5).
+ */
 static inline bool outbox_is_congested(const struct outbox *outbox)
 {
-	return outbox->pending_bytes > outbox->pool->limit_bytes / 4 * 3;
+	return outbox->pending_bytes > outbox->pool->limit_bytes / 4 * 3 ||
+	       (outbox->is_behind && pool_is_short(outbox->pool));
 }
 
 /* For the two below. */

@@ -8,7 +8,7 @@ enum { PAYLOAD_LEAST = 4096, PAYLOAD_LINE = 512, CHUNK_EXTRA = sizeof(struct chu
 
 void pool_init(struct pool *pool, size_t limit_bytes)
 {
-	*pool = (struct pool){0};
+	*pool = (struct pool){.budget_bytes = SIZE_MAX};
 	pool_limit(pool, limit_bytes);
 	list_init(&pool->dirty);
 	list_init(&pool->hot);
@@ -20,11 +20,30 @@ void pool_limit(struct pool *pool, size_t limit_bytes)
 	pool->hot_bytes = limit_bytes / 2 < POOL_HOT_BYTES ? limit_bytes / 2 : POOL_HOT_BYTES;
 }
 
+void pool_budget(struct pool *pool, size_t budget_bytes)
+{
+	pool->budget_bytes = budget_bytes > 0 ? budget_bytes : SIZE_MAX;
+}
+
+/* Whoever feeds a session is to look before it goes on. */
+static void note_new(struct pool *pool, size_t bytes)
+{
+	pool->taken_bytes += bytes;
+	if (pool_is_overdrawn(pool))
+		pool->congested = true;
+}
+
 static void note_taken(struct pool *pool, size_t bytes)
 {
 	pool->spare_bytes -= bytes;
 	if (pool->spare_bytes < pool->least_spare_bytes)
 		pool->least_spare_bytes = pool->spare_bytes;
+}
+
+static void free_chunk(struct pool *pool, struct chunk *chunk, size_t size)
+{
+	pool->taken_bytes -= size;
+	free(chunk);
 }
 
 /* Both free spares until `unused` bytes are freed; they return what is still to be freed. */
@@ -35,8 +54,8 @@ static size_t free_chunks(struct pool *pool, struct chunk **list, size_t unused)
 		size_t size = chunk->capacity + CHUNK_EXTRA;
 
 		*list = chunk->next;
-		free(chunk);
 		pool->spare_bytes -= size;
+		free_chunk(pool, chunk, size);
 		unused -= size < unused ? size : unused;
 	}
 	return unused;
@@ -51,6 +70,7 @@ static size_t free_payloads(struct pool *pool, struct payload **list, size_t unu
 		*list = payload->next;
 		free(payload);
 		pool->spare_bytes -= size;
+		pool->taken_bytes -= size;
 		unused -= size < unused ? size : unused;
 	}
 	return unused;
@@ -75,18 +95,27 @@ void pool_trim(struct pool *pool)
 	pool_watch(pool);
 }
 
+void pool_empty(struct pool *pool)
+{
+	free_spares(pool, SIZE_MAX);
+	pool_watch(pool);
+}
+
 void pool_fini(struct pool *pool)
 {
 	assert(list_is_empty(&pool->dirty) && list_is_empty(&pool->hot));
 	free_spares(pool, SIZE_MAX);
 }
 
-static struct chunk *new_chunk(size_t size)
+/* Apart, lest the usual way saves registers for it. */
+__attribute__((noinline)) static struct chunk *new_chunk(struct pool *pool, size_t size)
 {
 	struct chunk *chunk = malloc(size);
 
-	if (chunk)
-		chunk->capacity = (uint32_t)(size - CHUNK_EXTRA);
+	if (!chunk)
+		return NULL;
+	*chunk = (struct chunk){.capacity = (uint32_t)(size - CHUNK_EXTRA)};
+	note_new(pool, size);
 	return chunk;
 }
 
@@ -109,14 +138,10 @@ struct chunk *pool_take_chunk(struct pool *pool, size_t room, bool large)
 	size_t size = class < CHUNK_SIZES ? chunk_sizes[class] : need;
 	struct chunk *chunk = class < CHUNK_SIZES ? pool->chunks[class] : NULL;
 
-	if (chunk) {
-		pool->chunks[class] = chunk->next;
-		note_taken(pool, size);
-	} else {
-		chunk = new_chunk(size);
-		if (!chunk)
-			return NULL;
-	}
+	if (!chunk)
+		return new_chunk(pool, size);
+	pool->chunks[class] = chunk->next;
+	note_taken(pool, size);
 	chunk->next = NULL;
 	chunk->payload = NULL;
 	chunk->start = chunk->end = 0;
@@ -130,12 +155,23 @@ void pool_return_chunk(struct pool *pool, struct chunk *chunk)
 
 	if (class == CHUNK_SIZES || chunk_sizes[class] != size ||
 	    pool->spare_bytes + size > POOL_SPARE_BYTES) {
-		free(chunk);
+		free_chunk(pool, chunk, size);
 		return;
 	}
 	chunk->next = pool->chunks[class];
 	pool->chunks[class] = chunk;
 	pool->spare_bytes += size;
+}
+
+struct chunk *pool_shrink_chunk(struct pool *pool, struct chunk *chunk)
+{
+	struct chunk *smaller = realloc(chunk, chunk->end + CHUNK_EXTRA);
+
+	if (!smaller)
+		return chunk;
+	pool->taken_bytes -= smaller->capacity - smaller->end;
+	smaller->capacity = smaller->end;
+	return smaller;
 }
 
 static size_t class_capacity(size_t class)
@@ -169,6 +205,7 @@ struct payload *pool_take_payload(struct pool *pool, size_t length)
 		if (!payload)
 			return NULL;
 		payload->capacity = (uint32_t)capacity;
+		note_new(pool, capacity);
 	}
 	payload->next = NULL;
 	payload->refs = 1;
@@ -186,6 +223,7 @@ void pool_release_payload(struct pool *pool, struct payload *payload)
 		return;
 	class = payload_class(payload->capacity);
 	if (class == PAYLOAD_CLASSES || pool->spare_bytes + payload->capacity > POOL_SPARE_BYTES) {
+		pool->taken_bytes -= payload->capacity;
 		free(payload);
 		return;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the outboxes of one loop share: spare memory, and the list of those with news.
+ * What the outboxes of one loop share: spare memory, the list of those with news, and how much all
+ * clients may hold together.
  *
  * Whatever goes back to the pool is kept for the next taker, up to POOL_SPARE_BYTES, so that a
  * warm broker allocates nothing for a message. pool_trim() gives the spares back.
@@ -63,6 +64,13 @@ struct pool {
 	size_t hot_bytes;   /* from so many on an outbox is hot: well below its limit */
 	bool congested;     /* somebody put bytes into an outbox that is nearly full (7.5) */
 	size_t least_spare_bytes; /* since pool_watch() */
+	/*
+	 * What clients hold, and the spares: chunks and payloads, each once, however many wait for
+	 * it, are counted here; subscriptions and connections by those who make them. A warm broker
+	 * has nothing to count.
+	 */
+	size_t taken_bytes;
+	size_t budget_bytes; /* what clients may hold; SIZE_MAX: all there is */
 };
 
 void pool_init(struct pool *pool, size_t limit_bytes);
@@ -71,15 +79,41 @@ void pool_fini(struct pool *pool);
 /* Another limit for all outboxes, whatever they hold. */
 void pool_limit(struct pool *pool, size_t limit_bytes);
 
+/* So much may be held by all clients together; 0: all there is. */
+void pool_budget(struct pool *pool, size_t budget_bytes);
+
+static inline size_t pool_held_bytes(const struct pool *pool)
+{
+	return pool->taken_bytes - pool->spare_bytes;
+}
+
+/* Too much is held: somebody has to go. */
+static inline bool pool_is_overdrawn(const struct pool *pool)
+{
+	return pool_held_bytes(pool) > pool->budget_bytes;
+}
+
+/* That is near: whoever fills an outbox that is not read should wait a little. */
+static inline bool pool_is_short(const struct pool *pool)
+{
+	return pool_held_bytes(pool) > pool->budget_bytes / 4 * 3;
+}
+
 /* From now on it is watched how much of what is spare nobody needs. */
 void pool_watch(struct pool *pool);
 
 /* Frees what nobody has needed since pool_watch(). */
 void pool_trim(struct pool *pool);
 
+/* Frees all that is spare. */
+void pool_empty(struct pool *pool);
+
 /* An empty chunk with at least `room` bytes; NULL without memory. */
 struct chunk *pool_take_chunk(struct pool *pool, size_t room, bool large);
 void pool_return_chunk(struct pool *pool, struct chunk *chunk);
+
+/* The chunk, no larger than what stands in it, or as it was. It is in no outbox. */
+struct chunk *pool_shrink_chunk(struct pool *pool, struct chunk *chunk);
 
 /* A payload with room for `length` bytes and one reference; NULL without memory. */
 struct payload *pool_take_payload(struct pool *pool, size_t length);

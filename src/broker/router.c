@@ -48,6 +48,8 @@ void router_init(struct router *router, struct pool *pool, const uint64_t seeds[
 {
 	*router = (struct router){.pool = pool, .random = seeds[1] | 1};
 	trie_init(&router->trie, seeds[0]);
+	/* Who subscribes takes memory just as who does not read. */
+	router->trie.slab.bytes = &pool->taken_bytes;
 }
 
 void router_fini(struct router *router)
@@ -93,7 +95,7 @@ static uint32_t queue_hash(uint64_t key, const void *queue)
 	return hash_bytes(key, queue_name(queue));
 }
 
-static struct queue *new_queue(struct slice name)
+static struct queue *new_queue(struct router *router, struct slice name)
 {
 	struct queue *queue = malloc(sizeof(*queue) + name.length);
 
@@ -101,6 +103,7 @@ static struct queue *new_queue(struct slice name)
 		return NULL;
 	*queue = (struct queue){.length = (uint32_t)name.length};
 	memcpy(queue->name, name.bytes, name.length);
+	router->pool->taken_bytes += sizeof(*queue) + name.length;
 	return queue;
 }
 
@@ -113,7 +116,7 @@ static struct queue *take_queue(struct router *router, struct slice name)
 	if (!queue) {
 		if (map_reserve(&router->queues, router->trie.key, queue_hash) < 0)
 			return NULL;
-		queue = new_queue(name);
+		queue = new_queue(router, name);
 		if (!queue)
 			return NULL;
 		map_put(&router->queues, hash, queue);
@@ -130,6 +133,7 @@ static void release_queue(struct router *router, struct queue *queue)
 		   queue_hash);
 	/* Nobody stands there, but room may have been made for one. */
 	map_fini(&queue->leaves);
+	router->pool->taken_bytes -= sizeof(*queue) + queue->length;
 	free(queue);
 }
 

@@ -36,10 +36,61 @@ void session_update_care(struct session *session)
 	session->careful = session->connect.pedantic || session->outbox.guard;
 }
 
+/* A piece for itself and one for its leaf, the words, and of a pattern a node for each token. */
+static uint64_t bytes_of(const struct sub *sub)
+{
+	enum { NODE_BYTES = 64 };
+	struct slice subject = leaf_subject(sub->leaf);
+	const struct links *links = leaf_links(sub->leaf);
+	uint64_t bytes = sizeof(*sub) + sub->sid_length + sizeof(*sub->leaf) + subject.length +
+			 (uint64_t)2 * SLAB_EXTRA;
+
+	if (links && links->queue)
+		bytes += sizeof(*links) + router_queue_name(links->queue).length;
+	if (links && links->node)
+		bytes += sizeof(*links) + NODE_BYTES * subject_count_tokens(subject);
+	return bytes;
+}
+
+/*
+ * To look at millions would take long; a few tell of all, and which they are depends on a hash that
+ * no client can guess.
+ */
+static uint64_t sub_bytes(const struct session *session)
+{
+	enum { SOME = 16 };
+	uint64_t bytes = 0, count = 0;
+	uint32_t at = session->ended_subs;
+	struct sub *sub;
+
+	while (count < SOME && (sub = map_next(&session->subs, &at))) {
+		bytes += bytes_of(sub);
+		count++;
+	}
+	return count > 0 ? bytes * session->subs.count / count : 0;
+}
+
+size_t session_held_bytes(const struct session *session)
+{
+	const struct outbox *outbox = &session->outbox;
+	size_t unread = outbox->is_behind ? outbox->pending_bytes : 0;
+	size_t inbound = session->inbound ? session->inbound->capacity : 0;
+
+	return unread + inbound + (size_t)sub_bytes(session);
+}
+
+void session_give_up(struct session *session)
+{
+	if (session->inbound)
+		pool_release_payload(session->router->pool, session->inbound);
+	session->inbound = NULL;
+	outbox_fini(&session->outbox);
+}
+
 bool session_end_some_subs(struct session *session, uint32_t *most)
 {
 	while (*most > 0) {
-		struct sub *sub = map_next(&session->subs, &session->ended_subs);
+		struct sub *sub = map_drain(&session->subs, &session->ended_subs);
 
 		if (!sub) {
 			map_fini(&session->subs);
@@ -65,10 +116,7 @@ static void end_subs(struct session *session)
 void session_fini(struct session *session)
 {
 	end_subs(session);
-	if (session->inbound)
-		pool_release_payload(session->router->pool, session->inbound);
-	session->inbound = NULL;
-	outbox_fini(&session->outbox);
+	session_give_up(session);
 	guard_free(session->outbox.guard);
 	session_forget_claim(session);
 	handshake_fini(&session->connect);

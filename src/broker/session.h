@@ -103,6 +103,16 @@ bool session_end_some_subs(struct session *session, uint32_t *most);
 bool session_remove_some_subs(struct session *session, uint32_t *most);
 
 /*
+ * What it holds of memory, about: output that it did not read at once, input, subscriptions. What
+ * others hold as well counts in full, so that of many who wait for the same bytes those hold most
+ * who are furthest behind.
+ */
+size_t session_held_bytes(const struct session *session);
+
+/* It is over: gives up what it has to send, and what it has of a message. */
+void session_give_up(struct session *session);
+
+/*
  * From now on CONNECT says who it is, and nothing else is done before: the first byte that is none
  * of a CONNECT's claims to be nobody. Its owner answers SESSION_CLAIMS before it feeds more.
  */

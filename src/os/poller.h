@@ -8,7 +8,8 @@
 
 #include <stddef.h>
 
-enum { POLLER_READ = 1, POLLER_WRITE = 2 };
+/* POLLER_URGENT is wanted alone and told as POLLER_READ; some kernels have nothing to tell of it. */
+enum { POLLER_READ = 1, POLLER_WRITE = 2, POLLER_URGENT = 4 };
 
 struct poller;
 

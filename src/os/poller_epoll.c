@@ -60,6 +60,8 @@ int poller_change(struct poller *poller, int fd, unsigned had, unsigned want, vo
 		event.events |= EPOLLIN;
 	if (want & POLLER_WRITE)
 		event.events |= EPOLLOUT;
+	if (want & POLLER_URGENT)
+		event.events |= EPOLLPRI;
 	return epoll_ctl(poller->fd, operation, fd, &event) < 0 ? -errno : 0;
 }
 
@@ -94,7 +96,7 @@ static unsigned ready_for(uint32_t events)
 {
 	unsigned ready = 0;
 
-	if (events & (EPOLLIN | EPOLLERR | EPOLLHUP))
+	if (events & (EPOLLIN | EPOLLPRI | EPOLLERR | EPOLLHUP))
 		ready |= POLLER_READ;
 	if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
 		ready |= POLLER_WRITE;

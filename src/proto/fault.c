@@ -43,6 +43,7 @@ static const struct {
 	[FAULT_CLIENT_CLOSED] = {NULL, "Client Closed", NULL},
 	[FAULT_PENDING] = {NULL, "Slow Consumer (Pending Bytes)", NULL},
 	[FAULT_WRITE_DEADLINE] = {NULL, "Slow Consumer (Write Deadline)", NULL},
+	[FAULT_BUDGET] = {NULL, "Slow Consumer (Memory Budget)", NULL},
 	[FAULT_READ] = {NULL, "Read Error", NULL},
 	[FAULT_WRITE] = {NULL, "Write Error", NULL},
 	[FAULT_MEMORY] = {NULL, "Out of Memory", NULL},

@@ -39,6 +39,7 @@ enum fault {
 	FAULT_CLIENT_CLOSED,
 	FAULT_PENDING,
 	FAULT_WRITE_DEADLINE,
+	FAULT_BUDGET,             /* all clients together hold too much, and it holds most */
 	FAULT_READ,
 	FAULT_WRITE,
 	FAULT_MEMORY,
@@ -54,6 +55,12 @@ struct slice fault_text(enum fault fault);
 static inline bool fault_ends(enum fault fault)
 {
 	return fault >= FAULT_UNKNOWN_OPERATION;
+}
+
+/* Is it one of those of slow consumers? */
+static inline bool fault_is_slow(enum fault fault)
+{
+	return fault >= FAULT_PENDING && fault <= FAULT_BUDGET;
 }
 
 /* What happened, or why the connection ended; NULL for FAULT_NONE. */

@@ -10,6 +10,7 @@
 #include "os/log.h"
 #include "os/units.h"
 #include "proto/writer.h"
+#include "server/budget.h"
 #include "server/client_log.h"
 #include "server/events.h"
 #include "server/server.h"
@@ -106,7 +107,14 @@ static void leave_open(struct client *client, enum fault fault, enum client_stat
 	client->stalled_until_ms = 0;
 	server->connections--;
 	server->leaving++;
+	server->slow_consumers += fault_is_slow(fault);
 	server->status.has_changed = true;
+}
+
+/* Of those who are dead nothing is held any more, though they are there until the turn ends. */
+static void count_out(struct client *client)
+{
+	client->server->pool.taken_bytes -= sizeof(*client);
 }
 
 void client_drop(struct client *client, enum fault fault)
@@ -117,11 +125,38 @@ void client_drop(struct client *client, enum fault fault)
 		leave_open(client, fault, CLIENT_DEAD);
 	client->state = CLIENT_DEAD;
 	client->server->leaving--;
+	count_out(client);
 	loop_forget(&client->server->loop, &client->source);
 	loop_cancel_timer(&client->server->loop, &client->timer);
 	list_remove(&client->session.outbox.dirty_link);
 	list_remove(&client->link);
 	list_append(&client->server->dead, &client->link);
+}
+
+size_t client_held_bytes(const struct client *client)
+{
+	size_t rest = client->rest ? client->rest->capacity : 0;
+
+	return sizeof(*client) + session_held_bytes(&client->session) + rest;
+}
+
+static void drop_rest(struct client *client)
+{
+	if (client->rest)
+		pool_return_chunk(&client->server->pool, client->rest);
+	client->rest = NULL;
+}
+
+void client_give_up(struct client *client)
+{
+	session_give_up(&client->session);
+	drop_rest(client);
+}
+
+void client_shrink(struct client *client)
+{
+	if (client->rest)
+		client->rest = pool_shrink_chunk(&client->server->pool, client->rest);
 }
 
 static void begin_linger(struct client *client)
@@ -444,6 +479,8 @@ static void feed(struct client *client, struct slice input)
 			forget_claim(client, input.bytes);
 		if (!list_is_empty(&pool->hot))
 			server_flush_hot(client->server);
+		if (pool_is_overdrawn(pool))
+			budget_keep(client->server);
 		if (client->state != CLIENT_OPEN)
 			return;
 		if (claims && client->session.fault)
@@ -596,6 +633,7 @@ struct client *client_make(struct server *server, const struct listener *listene
 		.listener = listener,
 		.peer = *peer,
 	};
+	server->pool.taken_bytes += sizeof(*client);
 	session_init(&client->session, &server->router, &server->limits);
 	list_init(&client->link);
 	list_init(&client->stalled_link);
@@ -698,15 +736,16 @@ struct client *client_new(struct server *server, const struct listener *listener
 bool client_free(struct client *client)
 {
 	list_remove(&client->link);
+	drop_rest(client);
 	if (client->stream.fd >= 0)
 		stream_close(&client->stream);
 	if (!list_is_empty(&client->stalled_link))
 		return false;
-	if (client->rest)
-		pool_return_chunk(&client->server->pool, client->rest);
 	session_fini(&client->session);
 	free(client->access);
 	unit_free(client->unit);
+	if (client->state != CLIENT_DEAD)
+		count_out(client);
 	free(client);
 	return true;
 }

@@ -105,3 +105,12 @@ void client_end(struct client *client, enum fault fault);
 
 /* Closes now: nothing more is sent. */
 void client_drop(struct client *client, enum fault fault);
+
+/* What it holds of memory, about. */
+size_t client_held_bytes(const struct client *client);
+
+/* It was dropped: gives up what it holds before the turn ends. */
+void client_give_up(struct client *client);
+
+/* What it keeps for later takes no more room than it needs. */
+void client_shrink(struct client *client);

@@ -116,6 +116,7 @@ static const struct {
 	[FAULT_CLIENT_CLOSED] = {EVENT_CLIENT_CLOSED, LOG_LEVEL_DEBUG},
 	[FAULT_PENDING] = {EVENT_SLOW_PENDING, LOG_LEVEL_WARNING},
 	[FAULT_WRITE_DEADLINE] = {EVENT_SLOW_DEADLINE, LOG_LEVEL_WARNING},
+	[FAULT_BUDGET] = {EVENT_SLOW_BUDGET, LOG_LEVEL_WARNING},
 	[FAULT_READ] = {EVENT_CLIENT_LOST, LOG_LEVEL_DEBUG},
 	[FAULT_WRITE] = {EVENT_CLIENT_LOST, LOG_LEVEL_DEBUG},
 	[FAULT_MEMORY] = {EVENT_OUT_OF_MEMORY, LOG_LEVEL_ERROR},
@@ -210,6 +211,12 @@ static void log_slow_consumer(const struct client *client, enum fault fault,
 		client_log(client, LOG_LEVEL_WARNING, fields,
 			   "Slow Consumer Detected: MaxPending of %" PRId64 " Exceeded",
 			   options->max_pending);
+	else if (fault == FAULT_BUDGET)
+		client_log(client, LOG_LEVEL_WARNING, fields,
+			   "Slow Consumer Detected: MaxMemory of %zu Exceeded, of which this client "
+			   "held most: %zu, %" PRIu64 " bytes pending and %" PRIu32 " subscriptions",
+			   client->server->pool.budget_bytes, client_held_bytes(client),
+			   fields->pending, client->session.subs.count);
 	else
 		client_log(client, LOG_LEVEL_WARNING, fields,
 			   "Slow Consumer Detected: WriteDeadline of %gs exceeded with %" PRIu64
@@ -226,7 +233,7 @@ void client_log_end(const struct client *client, enum fault fault)
 	if (!is_worth_a_line(client, fault))
 		return;
 	print_subject(client, subject);
-	if (fault == FAULT_PENDING || fault == FAULT_WRITE_DEADLINE) {
+	if (fault_is_slow(fault)) {
 		fields.pending = client->session.outbox.pending_bytes;
 		log_slow_consumer(client, fault, &fields);
 	}

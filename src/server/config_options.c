@@ -45,6 +45,7 @@ static const struct key {
 	{{"max_subscriptions", "max_subs"}, "max_subscriptions", true},
 	{{"max_subscription_tokens", "max_sub_tokens"}, "max_subscription_tokens", true},
 	{{"max_pending"}, "max_pending", true},
+	{{"max_memory"}, "max_memory", true},
 	{{"write_deadline"}, "write_deadline", true},
 	{{"ping_interval"}, "ping_interval", true},
 	{{"ping_max"}, "ping_max", true},

@@ -25,6 +25,8 @@
 #define EVENT_CANNOT_ACCEPT       "356a4b1a2a5d420bb26c1ce0a6cd59cc" /* for the moment */
 #define EVENT_TOO_FAST            "811fe6b599c94aa0ad7df163e05c31a7" /* new clients of one address */
 #define EVENT_LEFT_OUT            "b72c3b4109174043915893b5ee94412a" /* records about clients */
+#define EVENT_MEMORY_PRESSURE     "1f6d90175bc04cedbcb1d86535a0531b" /* the kernel is short of it */
+#define EVENT_PRESSURE_UNWATCHED  "c557d171d416477cacacb589424caa47"
 #define EVENT_UNITS_UNKNOWN       "05331579c0c147a39fcd1b864cc026bb" /* of local clients */
 
 /* The hand-over of connections to the next process. */
@@ -57,6 +59,7 @@
 #define EVENT_STALE               "18ccc50c97e9482ab2a42bf60219dfd7"
 #define EVENT_SLOW_PENDING        "c5d17dd237824794b0dd573030b866ea"
 #define EVENT_SLOW_DEADLINE       "37d4aeca16b941d8bb77cb5e44305965"
+#define EVENT_SLOW_BUDGET         "448fe6e8cebe43aa8c7b10cc478781c3" /* it held most */
 #define EVENT_CLIENT_ERROR        "20feaf91256e4c1ea4ab69f1c8bb02d1" /* the client sent -ERR */
 #define EVENT_OUT_OF_MEMORY       "2a042439e26b40bbbee11a1d4ec887c9"
 

@@ -68,6 +68,8 @@ static const struct options_row rows[] = {
 	 255, "N", "most tokens of a subscription's subject (0: no limit)"},
 	{{"max_pending"}, OPTIONS_SIZE, AT(max_pending), 1, INT32_MAX, "BYTES",
 	 "most bytes waiting for a client (64MB)"},
+	{{"max_memory"}, OPTIONS_SIZE, AT(max_memory), 0, INT64_C(1) << 50, "BYTES",
+	 "most bytes held by all clients (half of the memory there is; 0: no limit)"},
 	{{"write_deadline"}, OPTIONS_DURATION, AT(write_deadline_ms), 1, DAY, "TIME",
 	 "how long a client may take to read what waits (10s)"},
 	{{"ping_interval"}, OPTIONS_DURATION, AT(ping_interval_ms), 1, DAY, "TIME",
@@ -115,6 +117,7 @@ static const struct options defaults = {
 	.max_unauthenticated = 4096,
 	.max_unauthenticated_per_address = 1024,
 	.max_pending = 64 << 20,
+	.max_memory = -1,
 	.ping_interval_ms = 120 * SECOND,
 	.ping_max = 2,
 	.write_deadline_ms = 10 * SECOND,
@@ -421,6 +424,9 @@ int options_check(const struct options *options, char why[512])
 		return fail(why,
 			    "%smax_payload: %" PRId64 " is more than max_pending (%" PRId64 ")",
 			    option, options->max_payload, options->max_pending);
+	if (options->max_memory > 0 && options->max_payload > options->max_memory)
+		return fail(why, "%smax_payload: %" PRId64 " is more than max_memory (%" PRId64 ")",
+			    option, options->max_payload, options->max_memory);
 	if (options->lame_duck_grace_ms >= options->lame_duck_duration_ms)
 		return fail(why, "%slame_duck_grace_period: %gs is not less than "
 				 "lame_duck_duration (%gs)", option,

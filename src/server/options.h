@@ -91,6 +91,7 @@ struct options {
 	int64_t max_subscriptions;
 	int64_t max_subscription_tokens;
 	int64_t max_pending;
+	int64_t max_memory; /* 0: no limit; -1: not given */
 	int64_t max_traced_msg_len; /* 0: no limit */
 	int64_t ping_interval_ms;
 	int64_t ping_max;

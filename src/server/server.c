@@ -166,6 +166,7 @@ int server_init(struct server *server, const struct options *options, struct log
 	take_limits(server, options);
 	take_advertised(server, options);
 	pool_init(&server->pool, (size_t)options->max_pending);
+	budget_take(server, options);
 	error = random_fill(seeds, sizeof(seeds));
 	router_init(&server->router, &server->pool, seeds);
 	server->router.now_ms = &server->loop.now_ms;
@@ -474,6 +475,8 @@ static void end_turn(struct server *server)
 	} while (server->wakes_stalled || !list_is_empty(&server->pool.hot));
 	accounts_rest(server);
 	part(server, PARTING_A_TURN);
+	if (pool_is_overdrawn(&server->pool))
+		budget_keep(server);
 	free_dead(server);
 	plan_trim(server);
 	status_plan(server);
@@ -493,16 +496,19 @@ static void renew_input(struct server *server)
 }
 
 /* What nobody has needed for a while, and what clients left behind, is given back. */
-static void on_trim(struct timer *timer)
+void server_trim(struct server *server)
 {
-	struct server *server = container_of(timer, struct server, trim);
-
 	renew_input(server);
 	accounts_trim(server);
 	pool_trim(&server->pool);
 	memory_give_back();
 	server->freed = 0;
 	server->unsubscribed = accounts_count(server).unsubscribed;
+}
+
+static void on_trim(struct timer *timer)
+{
+	server_trim(container_of(timer, struct server, trim));
 }
 
 /* Starting and stopping. */
@@ -520,6 +526,7 @@ static void log_identity(const struct server *server)
 	log_write(server->log, LOG_LEVEL_INFO, NULL, "  Name:     %s",
 		  server->options->name ? server->options->name : server->id);
 	log_write(server->log, LOG_LEVEL_INFO, NULL, "  ID:       %s", server->id);
+	log_write(server->log, LOG_LEVEL_INFO, NULL, "  Memory:   %s", server->budget.text);
 }
 
 int server_start(struct server *server)
@@ -533,6 +540,7 @@ int server_start(struct server *server)
 	if (error < 0)
 		return error;
 	for_each_listener(server, log_listener);
+	thrift_begin(server);
 	status_ready(server);
 	status_plan(server);
 	idle_plan(server);
@@ -574,6 +582,7 @@ void server_take_options(struct server *server, const struct options *options, s
 	take_limits(server, options);
 	take_advertised(server, options);
 	pool_limit(&server->pool, (size_t)options->max_pending);
+	budget_take(server, options);
 	accounts_trace(server, options->trace ? &server->trace : NULL);
 	fit_descriptors(server, connections);
 	close_surplus(server);
@@ -704,6 +713,7 @@ void server_fini(struct server *server)
 		listener_close(listener);
 		free(listener);
 	}
+	thrift_end(server);
 	units_fini(&server->units);
 	access_fini(server);
 	router_fini(&server->router);

@@ -15,6 +15,7 @@
 #include "os/units.h"
 #include "server/access.h"
 #include "server/accounts.h"
+#include "server/budget.h"
 #include "server/handover.h"
 #include "server/idle.h"
 #include "server/lame_duck.h"
@@ -22,6 +23,7 @@
 #include "server/restraint.h"
 #include "server/status.h"
 #include "server/strangers.h"
+#include "server/thrift.h"
 #include "server/upgrade.h"
 
 struct client;
@@ -65,6 +67,8 @@ struct server {
 	struct handover handover;
 	struct upgrade upgrade;
 	struct idle idle;
+	struct budget budget;
+	struct thrift thrift;
 	struct buf info;       /* the part of INFO that all clients get */
 	const char *advertised_host; /* NULL: the listener's */
 	char advertised_text[ADDRESS_TEXT];
@@ -73,6 +77,7 @@ struct server {
 	uint64_t max_connections;
 	uint64_t connections;
 	uint64_t leaving;      /* clients whose session is over, but not their connection */
+	uint64_t slow_consumers; /* cut off since the start */
 	uint64_t last_cid;
 	uint64_t started;      /* seconds since 1970; survives a hand-over */
 	uint64_t freed;        /* clients, since memory was last given back */
@@ -120,6 +125,9 @@ int server_print_info(const struct server *server, const struct options *options
 
 /* Other options, which must outlive it, and what INFO tells with them. */
 void server_take_options(struct server *server, const struct options *options, struct buf *info);
+
+/* Memory that is not needed goes back to the kernel. */
+void server_trim(struct server *server);
 
 /* Nobody more is let in. */
 void server_close_listeners(struct server *server);

@@ -26,10 +26,14 @@ static void print_status(const struct server *server, char text[STATUS_TEXT])
 {
 	uint64_t passed_ms = server->loop.now_ms - server->status.told_ms;
 	uint64_t since = count_messages(server) - server->status.messages;
+	char slow[48] = "";
 
+	if (server->slow_consumers > 0)
+		snprintf(slow, sizeof(slow), ", %" PRIu64 " slow consumers cut off",
+			 server->slow_consumers);
 	snprintf(text, STATUS_TEXT, "%" PRIu64 " clients, %" PRIu64 " subscriptions, %" PRIu64
-				    " messages/s%s", server->connections,
-		 accounts_count(server).subscriptions, passed_ms ? since * 1000 / passed_ms : 0,
+				    " messages/s%s%s", server->connections,
+		 accounts_count(server).subscriptions, passed_ms ? since * 1000 / passed_ms : 0, slow,
 		 server->lame_duck.is_on ? ", lame duck mode" : "");
 }
 

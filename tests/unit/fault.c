@@ -36,6 +36,7 @@ static const struct row {
 	{FAULT_CLIENT_CLOSED, "", true},
 	{FAULT_PENDING, "", true},
 	{FAULT_WRITE_DEADLINE, "", true},
+	{FAULT_BUDGET, "", true},
 	{FAULT_READ, "", true},
 	{FAULT_WRITE, "", true},
 	{FAULT_MEMORY, "", true},

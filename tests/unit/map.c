@@ -254,6 +254,26 @@ static void an_empty_map_owns_nothing_and_finds_nothing(void)
 	map_fini(&map);
 }
 
+static void it_is_emptied_bit_by_bit(void)
+{
+	struct world *world = world_new(hash_well);
+	uint32_t at = 0, taken = 0;
+
+	for (uint32_t id = 0; id < ITEMS; id++)
+		insert(world, id);
+	while (map_drain(&world->map, &at)) {
+		uint32_t rest = 0, left = 0;
+
+		taken++;
+		CHECK_NUMBER(world->map.count, ITEMS - taken);
+		while (map_next(&world->map, &rest))
+			left++;
+		CHECK_NUMBER(left, ITEMS - taken);
+	}
+	CHECK_NUMBER(taken, ITEMS);
+	world_free(world);
+}
+
 static void a_table_shrinks_as_it_empties(void)
 {
 	struct world *world = world_new(hash_well);
@@ -340,6 +360,7 @@ static const struct test_case cases[] = {
 	TEST_CASE(it_agrees_with_the_model_when_runs_wrap_around),
 	TEST_CASE(it_agrees_with_the_model_when_only_homes_are_alike),
 	TEST_CASE(it_agrees_with_the_model_when_homes_are_neighbours),
+	TEST_CASE(it_is_emptied_bit_by_bit),
 	TEST_CASE(a_table_shrinks_as_it_empties),
 	TEST_CASE(a_table_does_not_flutter),
 	TEST_CASE(what_passed_a_bucket_is_found_after_others_have_left),

@@ -91,6 +91,7 @@ static void without_options_there_are_defaults(void)
 	CHECK_NUMBER(options.max_subscriptions, 0);
 	CHECK_NUMBER(options.max_subscription_tokens, 0);
 	CHECK_NUMBER(options.max_pending, 67108864);
+	CHECK_NUMBER(options.max_memory, -1);
 	CHECK_NUMBER(options.max_traced_msg_len, 0);
 	CHECK_NUMBER(options.ping_interval_ms, 120000);
 	CHECK_NUMBER(options.ping_max, 2);
@@ -314,6 +315,8 @@ static void sizes_have_units_of_a_thousand_and_of_1024(void)
 		      {"--max_pending", "1g", AT(max_pending), 1000000000},
 		      {"--max_pending", "1GiB", AT(max_pending), 1073741824},
 		      {"--max_pending", "2147483647", AT(max_pending), 2147483647},
+		      {"--max_memory", "0", AT(max_memory), 0},
+		      {"--max_memory", "3GiB", AT(max_memory), 3221225472},
 		      {"--max_control_line", "64", AT(max_control_line), 64},
 		      {"--max_control_line", "64MB", AT(max_control_line), 67108864},
 		      {"--max_traced_msg_len", "0", AT(max_traced_msg_len), 0},
@@ -537,7 +540,9 @@ static void a_message_must_fit_what_may_wait(void)
 			{"option --max_payload:", "68157440", "max_pending",
 						    "67108864"}},
 		       {{"--max_pending", "1000"},
-			{"max_payload:", "1048576", "max_pending", "1000"}});
+			{"max_payload:", "1048576", "max_pending", "1000"}},
+		       {{"--max_memory", "1000"},
+			{"max_payload:", "1048576", "max_memory", "1000"}});
 }
 
 static void a_grace_period_is_a_part_of_the_whole(void)
@@ -639,6 +644,7 @@ static void help_names_every_option_and_none_that_is_missing(void)
 		"--max_traced_msg_len BYTES", "--max_payload BYTES", "--max_control_line BYTES",
 		"--max_connections N", "--max_subscriptions N",
 		"--max_subscription_tokens, --max_sub_tokens N", "--max_pending BYTES",
+		"--max_memory BYTES",
 		"--write_deadline TIME", "--ping_interval TIME", "--ping_max N",
 		"--lame_duck_duration TIME", "--lame_duck_grace_period TIME",
 		"--exit-idle-time TIME", "--no_header_support", "--user NAME",

@@ -332,6 +332,27 @@ static void three_quarters_of_the_limit_are_congestion(void)
 	finish(&pool, &outbox);
 }
 
+static void who_is_behind_while_memory_is_short_is_congested(void)
+{
+	struct pool pool;
+	struct outbox outbox;
+
+	begin(&pool, &outbox, SIZE_MAX);
+	put(&outbox, 10);
+	outbox_fall_behind(&outbox);
+	put(&outbox, CHUNK_SMALL);
+	CHECK(!pool.congested && !outbox_is_congested(&outbox));
+	pool_budget(&pool, pool_held_bytes(&pool) + CHUNK_LARGE / 2);
+	put(&outbox, CHUNK_LARGE);
+	CHECK(pool.congested && outbox_is_congested(&outbox));
+	/* Once it has read all it is like any other. */
+	outbox_take(&outbox, outbox.pending_bytes);
+	put(&outbox, 10);
+	CHECK(!outbox_is_congested(&outbox));
+	pool_budget(&pool, 0);
+	finish(&pool, &outbox);
+}
+
 static void who_exceeds_the_limit_is_closed(size_t own, size_t shared)
 {
 	struct pool pool;
@@ -475,6 +496,7 @@ static const struct test_case cases[] = {
 	TEST_CASE(news_stands_in_the_dirty_list_once),
 	TEST_CASE(a_large_backlog_is_hot),
 	TEST_CASE(three_quarters_of_the_limit_are_congestion),
+	TEST_CASE(who_is_behind_while_memory_is_short_is_congested),
 	TEST_CASE(the_limit_counts_own_and_shared_bytes),
 	TEST_CASE(a_hot_outbox_that_overflows_is_told_once),
 	TEST_CASE(an_end_throws_all_away),

@@ -197,6 +197,82 @@ static void trimming_gives_all_spares_back(void)
 	pool_fini(&pool);
 }
 
+static void what_is_held_is_what_is_not_spare(void)
+{
+	struct pool pool;
+	struct chunk *small, *odd;
+	struct payload *payload;
+	size_t odd_bytes;
+
+	pool_init(&pool, SIZE_MAX);
+	small = pool_take_chunk(&pool, 10, false);
+	CHECK_NUMBER(pool_held_bytes(&pool), CHUNK_SMALL);
+	odd = pool_take_chunk(&pool, CHUNK_HUGE, false);
+	odd_bytes = pool_held_bytes(&pool) - CHUNK_SMALL;
+	CHECK(odd_bytes > CHUNK_HUGE && odd_bytes < CHUNK_HUGE + 200);
+	pool_return_chunk(&pool, odd);
+	CHECK_NUMBER(pool_held_bytes(&pool), CHUNK_SMALL);
+	payload = pool_take_payload(&pool, 5000);
+	payload->refs++;
+	CHECK_NUMBER(pool_held_bytes(&pool), CHUNK_SMALL + payload->capacity);
+	pool_release_payload(&pool, payload);
+	CHECK_NUMBER(pool_held_bytes(&pool), CHUNK_SMALL + payload->capacity);
+	pool_release_payload(&pool, payload);
+	pool_return_chunk(&pool, small);
+	CHECK_NUMBER(pool_held_bytes(&pool), 0);
+	CHECK(pool.spare_bytes > 0);
+	/* Out of the spares it is held again. */
+	pool_return_chunk(&pool, pool_take_chunk(&pool, 10, false));
+	CHECK_NUMBER(pool_held_bytes(&pool), 0);
+	pool_empty(&pool);
+	CHECK_NUMBER(pool.spare_bytes, 0);
+	CHECK_NUMBER(pool.taken_bytes, 0);
+	pool_fini(&pool);
+}
+
+static void a_budget_may_be_overdrawn(void)
+{
+	struct pool pool;
+	struct chunk *first, *second;
+
+	pool_init(&pool, SIZE_MAX);
+	CHECK(!pool_is_short(&pool));
+	pool_budget(&pool, CHUNK_LARGE + CHUNK_SMALL);
+	first = pool_take_chunk(&pool, 1, true);
+	CHECK(pool_is_short(&pool) && !pool_is_overdrawn(&pool));
+	CHECK(!pool.congested);
+	second = pool_take_chunk(&pool, 1, true);
+	CHECK(pool_is_overdrawn(&pool));
+	CHECK(pool.congested);
+	pool_return_chunk(&pool, first);
+	CHECK(!pool_is_overdrawn(&pool));
+	pool_return_chunk(&pool, second);
+	CHECK(!pool_is_short(&pool));
+	pool_budget(&pool, 0);
+	CHECK_NUMBER(pool.budget_bytes, SIZE_MAX);
+	pool_fini(&pool);
+}
+
+static void a_chunk_may_be_made_to_fit(void)
+{
+	struct pool pool;
+	struct chunk *chunk;
+
+	pool_init(&pool, SIZE_MAX);
+	chunk = pool_take_chunk(&pool, CHUNK_LARGE, false);
+	memset(chunk->bytes, 'x', 20000);
+	chunk->end = 20000;
+	chunk = pool_shrink_chunk(&pool, chunk);
+	CHECK_NUMBER(chunk->capacity, 20000);
+	CHECK(chunk->bytes[0] == 'x' && chunk->bytes[19999] == 'x');
+	CHECK(pool_held_bytes(&pool) < 20200);
+	/* Of no size that is kept. */
+	pool_return_chunk(&pool, chunk);
+	CHECK_NUMBER(pool.spare_bytes, 0);
+	CHECK_NUMBER(pool.taken_bytes, 0);
+	pool_fini(&pool);
+}
+
 static const struct test_case cases[] = {
 	TEST_CASE(a_new_pool_owns_nothing),
 	TEST_CASE(a_chunk_has_the_room_asked_for),
@@ -208,6 +284,9 @@ static const struct test_case cases[] = {
 	TEST_CASE(spare_memory_has_a_limit),
 	TEST_CASE(trimming_leaves_what_was_needed_meanwhile),
 	TEST_CASE(trimming_gives_all_spares_back),
+	TEST_CASE(what_is_held_is_what_is_not_spare),
+	TEST_CASE(a_budget_may_be_overdrawn),
+	TEST_CASE(a_chunk_may_be_made_to_fit),
 };
 
 int main(void)

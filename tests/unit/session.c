@@ -1340,6 +1340,44 @@ static void who_does_not_read_is_cut_off_and_nobody_else(void)
 	finish();
 }
 
+/* What it takes of memory is counted when it comes, and in full when it goes. */
+static void what_a_session_holds_is_known(void)
+{
+	size_t before, connected;
+
+	set_default_limits();
+	begin();
+	before = pool_held_bytes(&pool);
+	CHECK_NUMBER(session_held_bytes(&peers[0].session), 0);
+	feed(&peers[0], SLICE(QUIET));
+	connected = pool_held_bytes(&pool);
+	CHECK_NUMBER(connected, before);
+	feed(&peers[0], SLICE("SUB foo 1\r\nSUB foo.*.bar.> longname 2\r\n"));
+	CHECK(session_held_bytes(&peers[0].session) > 300);
+	CHECK(session_held_bytes(&peers[0].session) < 1000);
+	CHECK(pool_held_bytes(&pool) - connected > 300);
+	CHECK(pool_held_bytes(&pool) - connected < 1000);
+	/* A hundred more, of which some are looked at. */
+	for (unsigned sid = 100; sid < 200; sid++) {
+		char line[64];
+
+		snprintf(line, sizeof(line), "SUB many.%u %u\r\n", sid, sid);
+		feed(&peers[0], slice_of(line));
+	}
+	CHECK(session_held_bytes(&peers[0].session) > (pool_held_bytes(&pool) - connected) / 2);
+	CHECK(session_held_bytes(&peers[0].session) < (pool_held_bytes(&pool) - connected) * 2);
+	CHECK(session_end_some_subs(&peers[0].session, &(uint32_t){UINT32_MAX}));
+	CHECK_NUMBER(pool_held_bytes(&pool), connected);
+	CHECK_NUMBER(session_held_bytes(&peers[0].session), 0);
+	/* A message of which little has come has its place all the same. */
+	feed(&peers[0], SLICE("PUB foo 100000\r\n0123456789"));
+	CHECK(session_held_bytes(&peers[0].session) >= 100000);
+	CHECK(pool_held_bytes(&pool) - connected >= 100000);
+	session_give_up(&peers[0].session);
+	CHECK_NUMBER(pool_held_bytes(&pool), connected);
+	finish();
+}
+
 static void a_complaint_may_come_from_outside(void)
 {
 	set_default_limits();
@@ -1453,6 +1491,7 @@ static const struct test_case cases[] = {
 	TEST_CASE(complaints_are_told_one_by_one),
 	TEST_CASE(a_hot_outbox_makes_the_publisher_wait),
 	TEST_CASE(who_does_not_read_is_cut_off_and_nobody_else),
+	TEST_CASE(what_a_session_holds_is_known),
 	TEST_CASE(a_complaint_may_come_from_outside),
 	TEST_CASE(subscriptions_may_end_before_the_session),
 	TEST_CASE(many_subscriptions_come_and_go),

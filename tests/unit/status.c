@@ -146,10 +146,23 @@ static void who_was_not_heard_says_it_again(void)
 	free(server);
 }
 
+static void slow_consumers_are_told_once_there_are_some(void)
+{
+	struct options options = {.host = NULL};
+	struct server *server = new_server(&options);
+
+	heard[0] = '\0';
+	server->slow_consumers = 2;
+	let_time_pass(server);
+	check_heard("status 0 clients, 0 subscriptions, 0 messages/s, 2 slow consumers cut off\n");
+	free(server);
+}
+
 static const struct test_case cases[] = {
 	TEST_CASE(who_was_not_heard_says_it_again),
 	TEST_CASE(after_a_good_reload_all_is_as_before),
 	TEST_CASE(a_refusal_is_told_until_a_reload_goes_well),
+	TEST_CASE(slow_consumers_are_told_once_there_are_some),
 };
 
 int main(void)
