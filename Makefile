@@ -240,9 +240,14 @@ bench-growth: all $(BUILD)/tests/bench/load $(BUILD)/tests/bench/relay
 gate:
 	tests/bench/gate
 
+# Other compilers, other machines, other eyes.
+matrix:
+	tests/matrix/run
+
 lint:
 	mandoc -Tlint -Wwarning man/minats.8 man/minats.conf.5
 	shellcheck -x packaging/bootstrap .ci/run tests/run tests/clients/install tests/*.sh \
+		tests/matrix/run tests/matrix/jansson tests/matrix/hardening \
 		tests/*.bash tests/*/*.bash packaging/debian/tests/socket packaging/arch/PKGBUILD
 
 install: all
@@ -320,6 +325,7 @@ help:
 	@echo 'bench-growth       curves: many subscriptions, receivers, connections'
 	@echo 'gate               fail if a message costs more instructions than it did'
 	@echo 'fuzz               every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)'
+	@echo 'matrix             32 bits, big endian, musl, valgrind, ThreadSanitizer, static analysis'
 	@echo 'lint               man page and shell scripts'
 	@echo 'install, uninstall with PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'dist               $(DIST).tar.gz, for whoever makes a package'
@@ -327,7 +333,7 @@ help:
 	@echo 'clean              remove $(BUILD)/'
 	@echo 'tests/run          the whole suite, as CI runs it'
 
-.PHONY: all units tools sources list-units run check bench bench-growth gate fuzz lint install \
+.PHONY: all units tools sources list-units run check bench bench-growth gate fuzz matrix lint install \
 	uninstall dist deb clean help FORCE
 .DELETE_ON_ERROR:
 
