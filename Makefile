@@ -269,6 +269,10 @@ gate:
 failures: all tools
 	tests/failures/run
 
+# Other compilers, other machines, other eyes.
+matrix:
+	tests/matrix/run
+
 lint:
 	mandoc -Tlint -Wwarning man/minats.8 man/minats.conf.5 man/minats-guarantees.7
 	shellcheck -x $$(grep -rlE '^#!/bin/(ba)?sh' .ci packaging tests) tests/*.bash tests/*/*.bash \
@@ -355,6 +359,7 @@ help:
 	@echo 'corpus             add to the corpora what fuzzers found'
 	@echo 'coverage           lines and branches of proto and broker that tests and corpora reach'
 	@echo 'failures           every call of the broker fails once: nobody else is hurt'
+	@echo 'matrix             32 bits, big endian, musl, valgrind, ThreadSanitizer, static analysis'
 	@echo 'lint               man page and shell scripts'
 	@echo 'install, uninstall with PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'dist               $(DIST).tar.gz, for whoever makes a package'
@@ -363,7 +368,7 @@ help:
 	@echo 'tests/run          the whole suite, as CI runs it'
 
 .PHONY: all units tools sources list-units run check bench bench-growth gate fuzzers list-fuzzers \
-	fuzz corpus coverage failures lint install uninstall dist deb clean help FORCE
+	fuzz corpus coverage failures matrix lint install uninstall dist deb clean help FORCE
 .DELETE_ON_ERROR:
 
 -include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*/*.d $(BUILD)/tests/versions/*/*.d \

@@ -104,7 +104,7 @@ static bool read_number(struct slice text, uint32_t *number)
 	if (text.length == 0 || text.length > DIGITS_MAX)
 		return false;
 	for (size_t at = 0; at < text.length; at++) {
-		unsigned digit = (unsigned char)text.bytes[at] - '0';
+		unsigned digit = (unsigned char)text.bytes[at] - (unsigned)'0';
 
 		if (digit > 9)
 			return false;
