@@ -148,7 +148,7 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 
 $(BUILD)/tests/bench/path: $(UNIT_session:%=$(BUILD)/src/%.o)
 
-# Fuzzers, by clang's libFuzzer; each has a corpus in tests/fuzz/corpus and, some, words in tests/fuzz/NAME.dict.
+# Fuzzers, by clang's libFuzzer; each has a corpus in tests/fuzz/corpus, some have words in NAME.dict.
 FUZZERS = parser connect config nkey permit trie broker delivery state parcel
 FUZZ_parser = $(UNIT_parser) proto/fault
 FUZZ_connect = $(UNIT_handshake)
@@ -332,7 +332,7 @@ help:
 	@echo 'gate               fail if a message costs more instructions than it did'
 	@echo 'fuzz               every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS), two at a time'
 	@echo 'corpus             add to the corpora what fuzzers found'
-	@echo 'coverage           lines and branches of proto and broker that tests and corpora reach'
+	@echo 'coverage           lines and branches of proto and broker that tests reach'
 	@echo 'lint               man page and shell scripts'
 	@echo 'install, uninstall with PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'dist               $(DIST).tar.gz, for whoever makes a package'
