@@ -148,7 +148,7 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 
 $(BUILD)/tests/bench/path: $(UNIT_session:%=$(BUILD)/src/%.o)
 
-# Fuzzers, by clang's libFuzzer; each has a corpus in tests/fuzz/corpus, some have words in NAME.dict.
+# Fuzzers, by clang's libFuzzer; corpora are in tests/fuzz/corpus, words in tests/fuzz/NAME.dict.
 FUZZERS = parser connect config nkey permit trie broker delivery state parcel
 FUZZ_parser = $(UNIT_parser) proto/fault
 FUZZ_connect = $(UNIT_handshake)
