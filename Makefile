@@ -161,7 +161,7 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 
 $(BUILD)/tests/bench/path: $(UNIT_session:%=$(BUILD)/src/%.o)
 
-# Fuzzers, by clang's libFuzzer; each has a corpus in tests/fuzz/corpus and, some, words in tests/fuzz/NAME.dict.
+# Fuzzers, by clang's libFuzzer; corpora are in tests/fuzz/corpus, words in tests/fuzz/NAME.dict.
 FUZZERS = parser connect config nkey permit trie broker delivery state parcel
 FUZZ_parser = $(UNIT_parser) proto/fault
 FUZZ_connect = $(UNIT_handshake)
@@ -357,7 +357,7 @@ help:
 	@echo 'gate               fail if a message costs more instructions than it did'
 	@echo 'fuzz               every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS), two at a time'
 	@echo 'corpus             add to the corpora what fuzzers found'
-	@echo 'coverage           lines and branches of proto and broker that tests and corpora reach'
+	@echo 'coverage           lines and branches of proto and broker that tests reach'
 	@echo 'failures           every call of the broker fails once: nobody else is hurt'
 	@echo 'matrix             32 bits, big endian, musl, valgrind, ThreadSanitizer, static analysis'
 	@echo 'lint               man page and shell scripts'

@@ -4,8 +4,8 @@
  * together with a command line.
  *
  * An input is one file; whatever it includes is the same bytes, from the first form feed on, and so
- * is the only variable of the environment, E. Behind a vertical tab stand words of the command line,
- * with another one between them.
+ * is the only variable of the environment, E. Behind a vertical tab stand words of the command
+ * line, with another one between them.
  *
  * What is not taken is complained of; what is taken holds what it promises, and is the same when it
  * is read again.
@@ -139,7 +139,8 @@ static void check_options(const struct options *options)
 	require(options->lame_duck_grace_ms < options->lame_duck_duration_ms,
 		"grace is shorter than all of it");
 	require(!options->user == !options->password, "a user has a password");
-	require(!options->inetd || !options_given_address(options), "inetd's socket is the only one");
+	require(!options->inetd || !options_given_address(options),
+		"inetd's socket is the only one");
 }
 
 static void check_auth(const struct auth *auth)

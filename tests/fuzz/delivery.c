@@ -4,11 +4,10 @@
  *
  * An input is bytes that choose, so that nearly every input means something: the first says how
  * much may wait for a client; then come operations, each a byte and what it needs. Clients of two
- * accounts subscribe, publish, come, go, stop reading, read a little, and are saved and loaded as by
- * a hand-over, all in legal ways. After
- * each operation all that they have got meanwhile is compared with what the model expects: every
- * copy of every message, on the right sid, in order, with its headers or without, and one for each
- * queue group; and every +OK, -ERR, PONG and 503.
+ * accounts subscribe, publish, come, go, stop reading, read a little, and are saved and loaded as
+ * by a hand-over, all in legal ways. After each operation all that they have got meanwhile is
+ * compared with what the model expects: every copy of every message, on the right sid, in order,
+ * with its headers or without, and one for each queue group; and every +OK, -ERR, PONG and 503.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -41,9 +40,10 @@ static const char *const patterns[] = {
 	"a",   "b",   "a.a", "a.b", "a.b.c", "r.1", "a.*", "*.b", "*",  ">",
 	"a.>", "*.*", "*.>", "r.*", "a.*.c", "r.>", "*a",  "a>",  "a.", "a.>.b",
 };
-static const char *const subjects[] = {"a",   "b",  "a.a", "a.b",    "a.b.c", "r.1", "r.2",
-				       "c.b", "*a", "a..", "a.*",    "a.>",   ".",
-				       "a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.b"};
+static const char *const subjects[] = {
+	"a",  "b",   "a.a", "a.b", "a.b.c", "r.1", "r.2",
+	"*a", "c.b", "a..", "a.*", "a.>",   ".",   "a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.b",
+};
 static const char *const replies[] = {"", "", "r.1", "r.2", "a"};
 static const char *const queues[] = {"", "", "q", "long.queue.name"};
 static const size_t sizes[] = {8, 8, 100, 4000, 4096, 5000, 40000, 200000};
@@ -316,8 +316,8 @@ static void take_copy(struct broker *broker, struct peer *peer, struct slice sub
 }
 
 /* The line of a MSG or HMSG, without the verb. Returns the length of what follows it. */
-static size_t hear_message(struct broker *broker, struct peer *peer, struct slice line, bool headers,
-			   struct slice after)
+static size_t hear_message(struct broker *broker, struct peer *peer, struct slice line,
+			   bool headers, struct slice after)
 {
 	struct slice words[5] = {{NULL, 0}};
 	size_t count = 0, least = headers ? 4 : 3, length, header_length;
@@ -643,11 +643,12 @@ static void subscribe(struct broker *broker, struct peer *peer)
 	size_t sid = choose(broker, SIDS);
 	struct standing *sub = &peer->subs[sid];
 	bool is_valid = naive_is_valid(slice_of(patterns[pattern]));
+	bool is_narrow = peer->lists->subscribe_allow || peer->lists->subscribe_deny;
 	bool good = may_subscribe(peer, pattern) && (sub->pattern || is_valid);
 	char text[128];
 
 	/* Is what matches nothing allowed? PROTOCOL does not tell, and it is refused or ignored. */
-	if (!is_valid && sub->pattern && (peer->lists->subscribe_allow || peer->lists->subscribe_deny))
+	if (!is_valid && sub->pattern && is_narrow)
 		return;
 	if (good && !sub->pattern)
 		*sub = (struct standing){.pattern = patterns[pattern], .queue = queue};

@@ -8,8 +8,8 @@
  * nothing behind them would ever be reached, but for a record with RECORD_AS_IT_IS. SAMPLE_SAID is
  * what all that were taken over go on to say.
  *
- * Whatever it is: each socket belongs to a client, or is closed; the daemon goes on to serve one who
- * was there before; and when it ends, nothing is left.
+ * Whatever it is: each socket belongs to a client, or is closed; the daemon goes on to serve one
+ * who was there before; and when it ends, nothing is left.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -18,7 +18,8 @@
 
 enum { FAILURES_MAX = 5000, LARGE = 9000, MAX_PENDING = 1 << 20, USERS = 20, PAYLOADS = 8 };
 
-#define QUIET "CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true,\"name\":\"n\"}\r\n"
+#define QUIET \
+	"CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true,\"name\":\"n\"}\r\n"
 
 enum who { ACTOR, READER, WITNESS, PEERS };
 
@@ -190,8 +191,8 @@ static void answer(struct world *world)
 	set_permit(world, READER, &narrow);
 	set_permit(world, ACTOR, &wide);
 	say(world, READER, "CONNECT {\"verbose\":false}\r\nSUB q 1\r\nSUB b.* 2\r\nSUB c 3\r\n");
-	say(world, ACTOR, "CONNECT {\"verbose\":false}\r\nSUB r.1 1\r\nSUB b 2\r\nPUB q r.1 0\r\n\r\n"
-			  "PUB q r.2 0\r\n\r\nPUB b 0\r\n\r\n");
+	say(world, ACTOR, "CONNECT {\"verbose\":false}\r\nSUB r.1 1\r\nSUB b 2\r\n"
+			  "PUB q r.1 0\r\n\r\nPUB q r.2 0\r\n\r\nPUB b 0\r\n\r\n");
 	say(world, READER, "PUB r.1 0\r\n\r\nPUB b 0\r\n\r\nPUB r.1 0\r\n\r\nPUB r.2 0\r\n\r\n");
 	set_permit(world, ACTOR, &(struct lists){.subscribe_allow = "a.>"});
 }
@@ -304,7 +305,8 @@ static void say_who(struct world *world)
 	world->has_failed |= !auth;
 	session_guard(session);
 	say(world, ACTOR, "CONNECT {\"user\":\"user3\",\"pass\":\"p\",\"lang\":\"c\",\"sig\":\"s\","
-			  "\"version\":\"1\",\"auth_token\":\"t\",\"nkey\":\"U\",\"verbose\":false}\r\n");
+			  "\"version\":\"1\",\"auth_token\":\"t\",\"nkey\":\"U\","
+			  "\"verbose\":false}\r\n");
 	if (auth && session->claim) {
 		decision = auth_decide(auth, session->claim, &origin);
 		CHECK(decision.verdict == AUTH_REFUSE ||
