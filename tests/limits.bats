@@ -184,6 +184,31 @@ flood() {
 	hear_nothing publisher
 }
 
+# trickle NAME: a byte at a time, until the end.
+trickle() {
+	local byte
+	while IFS= read -r -N 1 -t "$LIMIT_S" byte <&"${FD[$1]}"; do
+		pause 0.02
+	done
+}
+
+@test "write_deadline: a byte now and then is not enough" {
+	start_broker --write_deadline 1s
+	join slow
+	join publisher
+	say slow 'SUB flood 1' PING
+	hear slow PONG
+	flood publisher 32
+	trickle slow >/dev/null 3>&- 4>&- &
+	local trickles=$!
+	hear_nothing publisher
+	await_log 'Slow Consumer'
+	kill "$trickles"
+	wait "$trickles" || true
+	log_has 'WriteDeadline of 1s exceeded|Slow Consumer \(Write Deadline\)'
+	hear_nothing publisher
+}
+
 @test "who reads slowly but steadily loses nothing" {
 	start_broker
 	join slow
