@@ -6,8 +6,8 @@
  *   server/   a client is a connected socket; the server owns the loop, the router and the clients.
  *             settings are options over a config: config_file, config_parse, config_options.
  *             access, turnstile, strangers, accounts: who comes in, and where to; sockets,
- *             sandbox, files: how it begins; status, events, logging, client_log: what it tells;
- *             reload, verdict; lame_duck, idle: how it ends; handover, client_state, upgrade: how
+ *             sandbox, files: how it begins; status, events, logging, client_log, restraint: what
+ *             it tells; reload, verdict; lame_duck, idle: how it ends; handover, client_state, upgrade: how
  *             another process goes on with its clients
  *   broker/   a session is one client's conversation; router, trie, sub and outbox carry a message
  *             from its publisher to its receivers, in a pool's memory; auth decides who may
