@@ -7,7 +7,7 @@
  *             settings are options over a config: config_file, config_parse, config_options.
  *             access, turnstile, strangers, accounts: who comes in, and where to; budget, thrift:
  *             how much memory it takes; sockets, sandbox, files: how it begins; status, events,
- *             logging, client_log: what it tells;
+ *             logging, client_log, restraint: what it tells;
  *             reload, verdict; lame_duck, idle: how it ends; handover, client_state, upgrade: how
  *             another process goes on with its clients
  *   broker/   a session is one client's conversation; router, trie, sub and outbox carry a message

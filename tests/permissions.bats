@@ -195,6 +195,19 @@ denies() {
 	denies Publish joe '"re.2"'
 }
 
+# As nats-server answers.
+@test "allow_responses: who asks himself may answer himself, once" {
+	serve 'publish: ask' 'subscribe: ask' 'allow_responses: true'
+	say joe 'SUB ask 1' 'PUB forbidden 1' 1 PING
+	hear joe "-ERR 'Permissions Violation for Publish to \"forbidden\"'" PONG
+	say jim 'SUB forbidden 1'
+	hear_nothing jim
+	say joe 'PUB ask forbidden 1' 2 'PUB forbidden 1' 3 'PUB forbidden 1' 4 PING
+	hear joe 'MSG ask 1 forbidden 1' 2 "-ERR 'Permissions Violation for Publish to \"forbidden\"'" PONG
+	hear jim 'MSG forbidden 1 1' 3
+	hear_nothing jim
+}
+
 @test "allow_responses goes beyond what else is allowed and denied" {
 	serve 'subscribe: svc' 'publish: { allow: pub, deny: re.1 }' 'allow_responses: true'
 	say jim 'SUB re.* 1'

@@ -7,7 +7,9 @@
  * before the item itself, nine bytes pay for an item, and removal leaves no tombstones. A table
  * grows when it is nine tenths full and shrinks as it empties; an empty map owns no memory.
  *
- * Items that move to another table are hashed anew: whoever adds or removes says how.
+ * Items that move to another table are hashed anew: whoever adds or removes says how. From a large
+ * table to a large one they move a few at a time, with each that is added or removed: with millions
+ * of items no single step takes long.
  */
 #pragma once
 
@@ -17,7 +19,10 @@
 #include "base/scan.h"
 #include "base/slice.h"
 
-enum { MAP_ITEMS = 7 };
+enum {
+	MAP_ITEMS = 7,
+	MAP_LARGE = 8192, /* a table of more buckets than that has a struct map_move */
+};
 
 struct map_bucket {
 	uint8_t tags[MAP_ITEMS]; /* 0: free */
@@ -30,6 +35,20 @@ struct map {
 	uint32_t count; /* of items */
 	uint32_t mask;  /* number of buckets - 1; 0 without buckets as well */
 };
+
+/* In front of a large table. */
+struct map_move {
+	_Alignas(64) struct map_bucket *old; /* the table before, which is not yet empty; or NULL */
+	uint32_t old_mask;
+	uint32_t moved;      /* so many of its buckets are empty */
+	void *memory;        /* what both stand in */
+};
+
+/* NULL: it is not large. */
+static inline struct map_move *map_move(const struct map *map)
+{
+	return map->mask >= MAP_LARGE ? (struct map_move *)(void *)map->buckets - 1 : NULL;
+}
 
 /* The name under which an item stands in the table. */
 typedef struct slice map_name(const void *item);
@@ -102,16 +121,14 @@ static inline bool map_is_named(struct slice is, struct slice wanted)
 	return is.length == wanted.length && scan_equal(is.bytes, wanted.bytes, wanted.length);
 }
 
-/* Inline, so that each caller's name function is too: this is on the path of every message. */
-static inline void *map_find(const struct map *map, uint32_t hash, struct slice name,
-			     map_name *name_of)
+__attribute__((always_inline)) static inline void *
+map_find_in(const struct map_bucket *buckets, uint32_t mask, uint32_t hash, struct slice name,
+	    map_name *name_of)
 {
 	uint32_t at = hash;
 
-	if (map->count == 0)
-		return NULL;
-	for (uint32_t seen = 0; seen <= map->mask; seen++, at++) {
-		const struct map_bucket *bucket = &map->buckets[at & map->mask];
+	for (uint32_t seen = 0; seen <= mask; seen++, at++) {
+		const struct map_bucket *bucket = &buckets[at & mask];
 		uint64_t matches = map_matches(bucket, map_tag(hash));
 
 		for (; matches; matches &= matches - 1) {
@@ -124,4 +141,19 @@ static inline void *map_find(const struct map *map, uint32_t hash, struct slice 
 			return NULL;
 	}
 	return NULL;
+}
+
+/* In the table before, if there is one: this one is large. */
+void *map_find_old(const struct map *map, uint32_t hash, struct slice name, map_name *name_of);
+
+/* Inline, so that each caller's name function is too: this is on the path of every message. */
+static inline void *map_find(const struct map *map, uint32_t hash, struct slice name,
+			     map_name *name_of)
+{
+	void *item;
+
+	if (map->count == 0)
+		return NULL;
+	item = map_find_in(map->buckets, map->mask, hash, name, name_of);
+	return item || map->mask < MAP_LARGE ? item : map_find_old(map, hash, name, name_of);
 }

@@ -289,16 +289,18 @@ static void remove_sub(struct session *session, struct sub *sub, uint32_t hash)
 
 bool session_remove_some_subs(struct session *session, uint32_t *most)
 {
-	uint32_t at = 0, mask = session->subs.mask;
-	struct sub *sub;
+	uint32_t at = 0;
 
-	while (*most > 0 && (sub = map_next(&session->subs, &at))) {
-		remove_sub(session, sub, sub_hash(session->router->trie.key, sub));
-		(*most)--;
-		/* In a smaller table all stand elsewhere. */
-		if (session->subs.mask != mask)
+	while (*most > 0 && session->subs.count > 0) {
+		struct sub *sub = map_next(&session->subs, &at);
+
+		if (sub) {
+			remove_sub(session, sub, sub_hash(session->router->trie.key, sub));
+			(*most)--;
+		} else {
+			/* Some have moved in the table when others went. */
 			at = 0;
-		mask = session->subs.mask;
+		}
 	}
 	return session->subs.count == 0;
 }

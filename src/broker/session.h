@@ -94,7 +94,7 @@ void session_init(struct session *session, struct router *router, const struct l
 void session_fini(struct session *session);
 
 /*
- * Ends some of the subscriptions of one whose outbox is closed, which hears nothing by them any more:
+ * Ends some of the subscriptions of one whose outbox is closed, and hears nothing by them any more:
  * there may be millions. Each is one less of *most. True: there are none left.
  */
 bool session_end_some_subs(struct session *session, uint32_t *most);

@@ -110,7 +110,7 @@ bool access_is_required(const struct client *client);
 void access_decide(struct client *client);
 
 /*
- * One who has subscriptions in another account than he is admitted to, more than ACCESS_SUBS_AT_ONCE,
+ * One who has more than ACCESS_SUBS_AT_ONCE subscriptions in another account than he is admitted to
  * waits in server.parting until they are gone. They are: it is decided again.
  */
 void access_has_left(struct client *client);

@@ -28,8 +28,8 @@ struct account {
 int accounts_prepare(struct server *server, const struct auth *auth);
 
 /*
- * Those that the prepared auth does not know go, when nobody is in them any more: again when all who
- * were have parted.
+ * Those that the prepared auth does not know go, when nobody is in them any more: it is called again
+ * when all who were have parted.
  */
 void accounts_settle(struct server *server);
 void accounts_fini(struct server *server);

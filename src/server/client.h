@@ -72,8 +72,8 @@ void client_go_on(struct client *client);
 void client_listen(struct client *client);
 
 /*
- * One in server.parting: ends some of its subscriptions, each of which is one less of *most. With the
- * last one it leaves the list, and goes on if it only leaves its account.
+ * One in server.parting: ends some of its subscriptions, each of which is one less of *most. With
+ * the last one it leaves the list, and goes on if it only leaves its account.
  */
 void client_part(struct client *client, uint32_t *most);
 

@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """
-hostile.py PORT PID DEED [NUMBER...]: somebody makes it hard for the broker of that port and process.
+hostile.py PORT PID DEED [NUMBER...]: somebody makes it hard for the broker of that port and
+process.
 
-Prints lines "NAME VALUE": what it cost the broker, as its kernel tells. A broker that does not do what it
-should ends it with a message and status 1. The deeds are the functions below that have a line of their own in
-DEEDS; what is random has a seed that is printed.
+Prints lines "NAME VALUE": what it cost the broker, as its kernel tells. A broker that does not do
+what it should ends it with a message and status 1. The deeds are the functions below that stand in
+DEEDS, their numbers those functions' arguments: how many, how long. What is random is the names of
+inboxes: its seed is printed, and given behind their number it is taken again.
 """
 import os
 import random
@@ -140,8 +142,8 @@ def reset(broker, count):
 
 
 def stuck(broker, seconds, reads):
-    """Somebody publishes all the time to one who reads, or does not. Every half second another one takes his
-    place: by then he has as much waiting as he may, or is cut off."""
+    """Somebody publishes all the time to one who reads, or does not. Every half second another
+    one takes his place: by then he has as much waiting as he may, or is cut off."""
     publisher, receiver = broker.join(), None
     message = b"PUB flood 3000\r\n" + b"x" * 3000 + b"\r\n"
     now, end, due, rest = 0, time.monotonic() + seconds, 0, b""
@@ -220,7 +222,8 @@ def subscribe(broker, count, line):
     sock = broker.join()
     cpu, memory = broker.cpu_us(), broker.memory()
     converse(sock, text)
-    tell(cpu_ns_each=(broker.cpu_us() - cpu) * 1000 / count, bytes_each=(broker.memory() - memory) / count)
+    tell(cpu_ns_each=(broker.cpu_us() - cpu) * 1000 / count,
+         bytes_each=(broker.memory() - memory) / count)
     return sock
 
 
@@ -261,7 +264,8 @@ def hold(broker, count):
 
 
 def long_subjects(broker, count):
-    """Patterns of as many tokens as a line holds, all alike up to the last token; messages match all of them."""
+    """Patterns of as many tokens as a line holds, all alike up to the last token; messages match
+    all of them."""
     sock = subscribe(broker, count, lambda number: b"SUB %s.n%d.> %d\r\n" % (
         b".".join([b"*"] * 1000 + [b"a"] * 1000), number, number))
     publisher = broker.join()
@@ -285,15 +289,15 @@ def everything(broker, count):
         leave(sock)
 
 
-def branches(broker, levels, echo):
-    """Patterns that branch at each of so many levels, and then go on for a thousand tokens: a message visits
-    each of their nodes."""
-    chain = b".".join([b"*"] * echo)
+def branches(broker, levels, more):
+    """Patterns that branch at each of so many levels, and then go on for so many more tokens: a
+    message visits each of their nodes."""
+    chain = b".".join([b"*"] * more)
     sock = subscribe(broker, 1 << levels, lambda number: b"SUB %s.%s.none %d\r\n" % (
         b".".join(b"*" if number >> at & 1 else b"a" for at in range(levels)), chain, number))
     publisher = broker.join()
-    subject = b".".join([b"a"] * (levels + echo + 1))
-    nodes = (1 << levels) * (echo + 2)
+    subject = b".".join([b"a"] * (levels + more + 1))
+    nodes = (1 << levels) * (more + 2)
     cpu, times = broker.cpu_us(), 20
     for _ in range(times):
         converse(publisher, b"PUB %s 0\r\n\r\n" % subject)
@@ -302,7 +306,8 @@ def branches(broker, levels, echo):
 
 
 def group(broker, members, messages):
-    """One group, all of whose members are one client's; then he publishes to it himself and wants no echo."""
+    """One group, all of whose members are one client's; then he publishes to it himself and
+    wants no echo."""
     text = [b"SUB group queue %d\r\n" % number for number in range(members)]
     sock = broker.join(HELLO.replace(b"{", b'{"echo":false,'))
     converse(sock, b"".join(text))
@@ -317,16 +322,17 @@ def group(broker, members, messages):
     leave(sock)
 
 
-def inboxes(broker, count):
+def inboxes(broker, count, seed=None):
     """Each is made, gets one answer, and is dropped."""
-    seed = random.randrange(1 << 32)
+    seed = random.randrange(1 << 32) if seed is None else seed
     print("seed", seed, flush=True)
     chance = random.Random(seed)
     sock = broker.join()
     text = []
     for number in range(count):
         inbox = b"_INBOX.%016x" % chance.randrange(1 << 64)
-        text.append(b"SUB %s %d\r\nUNSUB %d 1\r\nPUB %s 2\r\nhi\r\n" % (inbox, number, number, inbox))
+        text.append(b"SUB %s %d\r\nUNSUB %d 1\r\nPUB %s 2\r\nhi\r\n" % (
+            inbox, number, number, inbox))
     batches = [b"".join(text[at:at + 1000]) for at in range(0, count, 1000)]
     converse(sock, batches[0])
     cpu, memory = broker.cpu_us(), broker.memory()
@@ -385,8 +391,8 @@ def garbage(broker, count):
 
 
 DEEDS = {deed.__name__: deed for deed in (
-    silent, drip, reset, stuck, producers, million, unsubscribe, move, hold, long_subjects, everything, branches, group,
-    inboxes, flood, garbage)}
+    silent, drip, reset, stuck, producers, million, unsubscribe, move, hold, long_subjects,
+    everything, branches, group, inboxes, flood, garbage)}
 
 
 def main(port, pid, deed, *numbers):

@@ -352,7 +352,105 @@ static void room_reserved_twice_is_reserved_once(void)
 	world_free(world);
 }
 
+/* Enough for two moves from a large table to a large one, each way. */
+enum { CROWD = 150000, HASHED_A_STEP = 64, LOOKED_AT = 20 };
+
+static uint32_t hashed;
+
+static uint32_t count_hash(uint64_t key, const void *item)
+{
+	hashed++;
+	return hash_of(key, item);
+}
+
+/* Those that came first, that came last, and some that went or are to come. */
+static void look_at_some(const struct map *map, struct item *all, uint32_t at)
+{
+	for (uint32_t step = 0; step < LOOKED_AT; step++) {
+		struct item *item = &all[(at * 7919u + step * 7507u) % CROWD];
+		void *found = map_find(map, item->hash, name_of(item), name_of);
+
+		CHECK(found == (item->is_in ? item : NULL));
+	}
+}
+
+static uint32_t walk_through(const struct map *map)
+{
+	uint32_t place = 0, count = 0;
+	struct item *item;
+
+	while ((item = map_next(map, &place))) {
+		CHECK(item->is_in);
+		count++;
+	}
+	return count;
+}
+
+static void a_large_table_moves_a_few_items_at_a_time(void)
+{
+	struct item *all = calloc(CROWD, sizeof(*all)), *twin = calloc(1, sizeof(*twin));
+	uint32_t most = 0, moving = 0;
+	struct map map = {0};
+
+	for (uint32_t at = 0; at < 2 * CROWD; at++) {
+		struct item *item = &all[at % CROWD];
+
+		hashed = 0;
+		if (at < CROWD) {
+			snprintf(item->text, sizeof(item->text), "n%u", at);
+			item->hash = hash_well(at, name_of(item));
+			CHECK_NUMBER(map_reserve(&map, KEY, count_hash), 0);
+			map_put(&map, item->hash, item);
+		} else {
+			map_remove(&map, item->hash, item, KEY, count_hash);
+		}
+		item->is_in = at < CROWD;
+		if (map.mask >= MAP_LARGE && hashed > most)
+			most = hashed;
+		moving += map.mask >= MAP_LARGE && map_move(&map)->old;
+		look_at_some(&map, all, at);
+		if (at % 9973 == 0)
+			CHECK_NUMBER(walk_through(&map), map.count);
+		if (at % 997 == 0 && at > 0 && at < CROWD) {
+			*twin = all[at - 1];
+			map_replace(&map, twin->hash, &all[at - 1], twin);
+			CHECK(map_find(&map, twin->hash, name_of(twin), name_of) == twin);
+			map_replace(&map, twin->hash, twin, &all[at - 1]);
+		}
+	}
+	CHECK(moving > 1000);
+	CHECK(most > 0 && most <= HASHED_A_STEP);
+	CHECK(!map.buckets);
+	free(all);
+	free(twin);
+}
+
+static void a_table_may_be_emptied_and_given_up_while_it_moves(void)
+{
+	struct item *all = calloc(CROWD, sizeof(*all)), *item;
+	uint32_t place = 0, left;
+	struct map map = {0};
+
+	for (uint32_t at = 0; map.mask < MAP_LARGE || !map_move(&map)->old; at++) {
+		snprintf(all[at].text, sizeof(all[at].text), "n%u", at);
+		all[at].hash = hash_well(at, name_of(&all[at]));
+		CHECK_NUMBER(map_reserve(&map, KEY, hash_of), 0);
+		map_put(&map, all[at].hash, &all[at]);
+		all[at].is_in = true;
+	}
+	for (left = map.count; left > 10 && (item = map_drain(&map, &place)); left--) {
+		CHECK(item->is_in);
+		item->is_in = false;
+	}
+	CHECK_NUMBER(map.count, 10);
+	CHECK_NUMBER(walk_through(&map), 10);
+	map_fini(&map);
+	free(all);
+}
+
 static const struct test_case cases[] = {
+	TEST_CASE(a_large_table_moves_a_few_items_at_a_time),
+	TEST_CASE(a_table_may_be_emptied_and_given_up_while_it_moves),
 	TEST_CASE(an_empty_map_owns_nothing_and_finds_nothing),
 	TEST_CASE(it_agrees_with_the_model_by_a_good_hash),
 	TEST_CASE(it_agrees_with_the_model_when_all_hashes_are_alike),
