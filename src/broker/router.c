@@ -604,8 +604,10 @@ static INLINE bool deliver(struct router *router, struct delivery *delivery, str
 		return false;
 	if (delivery->has_headers && !outbox->wants_headers) {
 		form = find_stripped(router, delivery);
-		if (form->line.length == 0)
+		if (form->line.length == 0) {
+			outbox_shut(outbox);
 			return false;
+		}
 	}
 	if (is_worth_sharing(delivery->payload, form))
 		done = put_shared(outbox, delivery->payload, form, sub_sid(sub));
@@ -697,8 +699,10 @@ static void deliver_to_queues(struct router *router, struct delivery *delivery)
 static bool prepare(struct router *router, struct delivery *delivery)
 {
 	delivery->whole = make_whole(router, delivery->message);
-	if (delivery->whole.line.length == 0)
+	if (delivery->whole.line.length == 0) {
+		router->lacked_memory = true;
 		return false;
+	}
 	share_body(router, delivery);
 	join(&delivery->whole, delivery->payload);
 	return true;

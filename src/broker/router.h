@@ -70,6 +70,7 @@ struct router {
 	struct trace *trace;    /* NULL: nobody watches */
 	const uint64_t *now_ms; /* the loop's clock; NULL: time stands still */
 	struct queue *noted;    /* the groups that the message in hand concerns */
+	bool lacked_memory;     /* nobody heard the last message for that: the session ends */
 	uint64_t random;
 	uint64_t subscriptions; /* that there are */
 	uint64_t unsubscribed;  /* that there were */

@@ -519,6 +519,10 @@ static enum step publish(struct session *session, const struct op *op, struct sl
 		message.tail.length = 0;
 	heard = router_publish(router, &message);
 	session->recent = router->recent;
+	if (heard == 0 && router->lacked_memory) {
+		router->lacked_memory = false;
+		return end(session, FAULT_MEMORY);
+	}
 	if (heard == 0 && session->connect.no_responders &&
 	    op->reply.length > 0)
 		say_no_responders(session, &message);
