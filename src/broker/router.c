@@ -55,6 +55,7 @@ void router_fini(struct router *router)
 	router_rest(router);
 	trie_fini(&router->trie);
 	assert(router->queues.count == 0);
+	map_fini(&router->queues);
 	free(router->memos);
 	buf_fini(&router->head);
 	buf_fini(&router->scratch[0]);
@@ -127,6 +128,8 @@ static void release_queue(struct router *router, struct queue *queue)
 		return;
 	map_remove(&router->queues, queue_hash(router->trie.key, queue), queue, router->trie.key,
 		   queue_hash);
+	/* Room that was made in it, and then not used. */
+	map_fini(&queue->leaves);
 	free(queue);
 }
 

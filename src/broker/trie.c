@@ -66,6 +66,9 @@ void trie_fini(struct trie *trie)
 {
 	assert(!trie->root && trie->literals.count == 0 && trie->groups.count == 0);
 	free_room(trie);
+	/* Room that was made in them, and then not used. */
+	map_fini(&trie->literals);
+	map_fini(&trie->groups);
 	slab_fini(&trie->slab);
 }
 
@@ -114,6 +117,8 @@ static void prune(struct trie *trie, struct node *node)
 		else
 			map_remove(&parent->children, node_hash(trie->key, node), node, trie->key,
 				   node_hash);
+		/* Room that was made in it, and then not used. */
+		map_fini(&node->children);
 		slab_return(&trie->slab, node, node_size(node->length));
 		node = parent;
 	}

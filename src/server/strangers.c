@@ -59,6 +59,7 @@ void strangers_fini(struct strangers *strangers)
 	while (!list_is_empty(&strangers->places))
 		discard(strangers, container_of(strangers->places.next, struct strangers_place,
 						link));
+	map_fini(&strangers->by_place);
 }
 
 /* Those where nobody is, and nobody was too fast lately. */
