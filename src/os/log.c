@@ -32,6 +32,7 @@
 enum {
 	RING_BYTES = 64 << 10,
 	PATIENCE_MS = 2000,
+	ROUSE_MS = 50,  /* who waits for a flush asks for it again so often */
 	EARLY_MS = 100, /* while it begins, nobody is kept waiting yet */
 };
 
@@ -114,10 +115,9 @@ static void ring_get(const struct log *log, size_t at, void *bytes, size_t lengt
 
 static void wake(struct log *log)
 {
-	ssize_t done = write(log->wake[1], "", 1);
-
-	/* A full pipe will wake it just as well. */
-	(void)done;
+	/* Whoever has something next tries again. (A full pipe will wake it just as well.) */
+	if (write(log->wake[1], "", 1) < 0)
+		atomic_store(&log->asleep, true);
 }
 
 /* Whoever put something for the consumer to do calls this. */
@@ -237,15 +237,18 @@ static int open_file(const char *path)
 static void reopen_file(struct log *log)
 {
 	int fd = open_file(log->options.file);
+	bool told;
 
 	if (fd < 0) {
-		report(log, LOG_LEVEL_ERROR, NULL, "Cannot open log file %s: %s", log->options.file,
-		       strerror(errno));
-		return;
+		told = report(log, LOG_LEVEL_ERROR, NULL, "Cannot open log file %s: %s",
+			      log->options.file, strerror(errno));
+	} else {
+		close(log->fd);
+		log->fd = fd;
+		told = report(log, LOG_LEVEL_INFO, NULL, "File log re-opened");
 	}
-	close(log->fd);
-	log->fd = fd;
-	report(log, LOG_LEVEL_INFO, NULL, "File log re-opened");
+	if (!told)
+		atomic_fetch_add(&log->dropped, 1);
 }
 
 static void write_all(struct log *log)
@@ -381,12 +384,15 @@ bool log_flush(struct log *log, unsigned patience_ms)
 	struct pollfd flushed = {.fd = log->flushed[0], .events = POLLIN};
 	char bytes[64];
 
-	if (log_start(log) < 0)
-		return false;
-	rouse(log);
+	/* Nobody else will. */
+	if (log_start(log) < 0) {
+		write_all(log);
+		return true;
+	}
 	/* A byte that is there already belongs to a flush that came too late. */
 	while (atomic_load(&log->flush_done) != wanted && now < end) {
-		if (poll(&flushed, 1, (int)(end - now)) > 0 &&
+		rouse(log);
+		if (poll(&flushed, 1, (int)(end - now < ROUSE_MS ? end - now : ROUSE_MS)) > 0 &&
 		    read(log->flushed[0], bytes, sizeof(bytes)) < 0 && errno != EAGAIN)
 			break;
 		now = clock_now_ms();
@@ -402,13 +408,12 @@ static int open_pipes(struct log *log)
 		return -errno;
 	if (pipe(log->flushed) < 0)
 		return -errno;
-	for (int end = 0; end < 2; end++) {
-		fcntl(log->wake[end], F_SETFD, FD_CLOEXEC);
-		fcntl(log->flushed[end], F_SETFD, FD_CLOEXEC);
-		fcntl(log->flushed[end], F_SETFL, O_NONBLOCK);
-	}
-	fcntl(log->wake[1], F_SETFL, O_NONBLOCK);
-	return 0;
+	for (int end = 0; end < 2; end++)
+		if (fcntl(log->wake[end], F_SETFD, FD_CLOEXEC) < 0 ||
+		    fcntl(log->flushed[end], F_SETFD, FD_CLOEXEC) < 0 ||
+		    fcntl(log->flushed[end], F_SETFL, O_NONBLOCK) < 0)
+			return -errno;
+	return fcntl(log->wake[1], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 }
 
 /* With all signals blocked, which the thread inherits. */
@@ -491,8 +496,11 @@ void log_free(struct log *log)
 		return;
 	}
 	atomic_store(&log->stopping, true);
-	rouse(log);
-	pthread_join(log->thread, NULL);
+	/* The end of the pipe wakes it, whatever happens. */
+	close(log->wake[1]);
+	log->wake[1] = -1;
+	if (log->has_thread)
+		pthread_join(log->thread, NULL);
 	close_all(log);
 	free(log);
 }
