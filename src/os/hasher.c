@@ -7,12 +7,15 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/list.h"
 #include "base/secret.h"
 #include "os/crypto.h"
 #include "os/process.h"
+
+enum { BELL_RETRY_MS = 10 };
 
 /* What lies between the two threads. The one that leaves last frees it. */
 struct hasher_desk {
@@ -42,6 +45,25 @@ static void free_desk(struct hasher_desk *desk)
 	free(desk);
 }
 
+static bool is_left(struct hasher_desk *desk)
+{
+	bool left;
+
+	pthread_mutex_lock(&desk->mutex);
+	left = desk->is_left;
+	pthread_mutex_unlock(&desk->mutex);
+	return left;
+}
+
+/* Somebody waits for it, and all others behind him: it has to get through. */
+static void ring(struct hasher_desk *desk, char matches)
+{
+	const struct timespec pause = {.tv_nsec = BELL_RETRY_MS * 1000000L};
+
+	while (write(desk->bell, &matches, 1) < 0 && !is_left(desk))
+		nanosleep(&pause, NULL);
+}
+
 /* With the mutex held, which is given back while the hash is made. */
 static void do_job(struct hasher_desk *desk)
 {
@@ -54,8 +76,7 @@ static void do_job(struct hasher_desk *desk)
 	matches = crypto_matches(&desk->crypto, password, hash) ? 1 : 0;
 	forget(password);
 	forget(hash);
-	while (write(desk->bell, &matches, 1) < 0 && errno == EINTR)
-		;
+	ring(desk, matches);
 	pthread_mutex_lock(&desk->mutex);
 }
 
@@ -134,14 +155,14 @@ static int start(struct hasher *hasher, const struct crypto *crypto)
 
 	if (pipe(ends) < 0)
 		return -errno;
-	(void)fcntl(ends[0], F_SETFD, FD_CLOEXEC);
-	(void)fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-	(void)fcntl(ends[0], F_SETFL, O_NONBLOCK);
-	desk = new_desk(crypto, ends[1]);
+	error = fcntl(ends[0], F_SETFD, FD_CLOEXEC) < 0 || fcntl(ends[1], F_SETFD, FD_CLOEXEC) < 0 ||
+				fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0
+			? -errno : 0;
+	desk = error < 0 ? NULL : new_desk(crypto, ends[1]);
 	if (!desk) {
 		close(ends[0]);
 		close(ends[1]);
-		return -ENOMEM;
+		return error < 0 ? error : -ENOMEM;
 	}
 	hasher->source.fd = ends[0];
 	error = loop_want(hasher->loop, &hasher->source, POLLER_READ);
