@@ -7,10 +7,28 @@
 
 #include "os/clock.h"
 
+static int reserve_timers(struct loop *loop, uint32_t count)
+{
+	uint32_t capacity = loop->timer_capacity ? loop->timer_capacity * 2 : LOOP_KEPT;
+	struct timer **timers;
+
+	if (loop->timer_count + count <= loop->timer_capacity)
+		return 0;
+	timers = realloc(loop->timers, capacity * sizeof(struct timer *));
+	if (!timers)
+		return -ENOMEM;
+	loop->timers = timers;
+	loop->timer_capacity = capacity;
+	return 0;
+}
+
 int loop_init(struct loop *loop)
 {
+	int error;
+
 	*loop = (struct loop){.now_ms = clock_now_ms()};
-	return poller_new(&loop->poller);
+	error = poller_new(&loop->poller);
+	return error < 0 ? error : reserve_timers(loop, LOOP_KEPT);
 }
 
 void loop_fini(struct loop *loop)
@@ -78,25 +96,10 @@ static void move_down(struct loop *loop, struct timer *timer)
 	place(loop, timer, at);
 }
 
-static int reserve_timer(struct loop *loop)
-{
-	uint32_t capacity = loop->timer_capacity ? loop->timer_capacity * 2 : 16;
-	struct timer **timers;
-
-	if (loop->timer_count < loop->timer_capacity)
-		return 0;
-	timers = realloc(loop->timers, capacity * sizeof(struct timer *));
-	if (!timers)
-		return -ENOMEM;
-	loop->timers = timers;
-	loop->timer_capacity = capacity;
-	return 0;
-}
-
-int loop_set_timer(struct loop *loop, struct timer *timer, uint64_t due_ms)
+static int set(struct loop *loop, struct timer *timer, uint64_t due_ms, uint32_t places)
 {
 	if (!timer->place) {
-		if (reserve_timer(loop) < 0)
+		if (reserve_timers(loop, places) < 0)
 			return -ENOMEM;
 		place(loop, timer, ++loop->timer_count);
 	}
@@ -106,12 +109,23 @@ int loop_set_timer(struct loop *loop, struct timer *timer, uint64_t due_ms)
 	return 0;
 }
 
+int loop_set_timer(struct loop *loop, struct timer *timer, uint64_t due_ms)
+{
+	return set(loop, timer, due_ms, 1);
+}
+
+int loop_set_one_of_many(struct loop *loop, struct timer *timer, uint64_t due_ms)
+{
+	return set(loop, timer, due_ms, 1 + LOOP_KEPT);
+}
+
 /* What thousands of clients once needed is given back when they are gone. */
 static void shrink(struct loop *loop)
 {
 	struct timer **timers;
 
-	if (loop->timer_capacity <= 64 || loop->timer_count > loop->timer_capacity / 4)
+	if (loop->timer_count > loop->timer_capacity / 4 ||
+	    loop->timer_count + LOOP_KEPT > loop->timer_capacity / 2)
 		return;
 	timers = realloc(loop->timers, loop->timer_capacity / 2 * sizeof(struct timer *));
 	if (!timers)

@@ -14,7 +14,11 @@
 
 #include "os/poller.h"
 
-enum { LOOP_EVENTS = 128, LOOP_COARSE_MS = 50 };
+enum {
+	LOOP_EVENTS = 128,
+	LOOP_COARSE_MS = 50,
+	LOOP_KEPT = 128, /* timers: a listener has one, the server some */
+};
 
 struct source {
 	int fd;
@@ -52,8 +56,14 @@ int loop_want(struct loop *loop, struct source *source, unsigned want);
 /* Before its descriptor is closed. */
 void loop_forget(struct loop *loop, struct source *source);
 
-/* Sets it, or sets it anew. 0 or -ENOMEM; a timer that is already set cannot fail. */
+/*
+ * Sets it, or sets it anew. 0 or -ENOMEM; a timer that is already set cannot fail, nor can the
+ * first LOOP_KEPT.
+ */
 int loop_set_timer(struct loop *loop, struct timer *timer, uint64_t due_ms);
+
+/* The same for those that come in any number: they leave room for LOOP_KEPT others. */
+int loop_set_one_of_many(struct loop *loop, struct timer *timer, uint64_t due_ms);
 void loop_cancel_timer(struct loop *loop, struct timer *timer);
 
 /* Waits until something is ready; calls all concerned, then the timers due. 0 or -errno. */

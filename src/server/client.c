@@ -56,7 +56,7 @@ static void arm(struct client *client)
 		loop_cancel_timer(&client->server->loop, &client->timer);
 	else if (client->timer.place && client->timer.due_ms == due)
 		return;
-	else if (loop_set_timer(&client->server->loop, &client->timer, due) < 0)
+	else if (loop_set_one_of_many(&client->server->loop, &client->timer, due) < 0)
 		client_drop(client, FAULT_MEMORY);
 }
 
