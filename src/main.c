@@ -135,8 +135,12 @@ static int serve(struct server *server)
 		return fail(server->log, why);
 	handover_finish(server);
 	error = log_start(server->log);
-	if (error == 0)
-		error = server_start(server);
+	if (error < 0) {
+		snprintf(why, sizeof(why), "cannot start the log: %s", strerror(-error));
+		files_remove(server->options);
+		return fail(server->log, why);
+	}
+	error = server_start(server);
 	if (error == 0)
 		error = server_run(server);
 	files_remove(server->options);
@@ -219,6 +223,14 @@ static int act(struct settings *settings)
 	}
 }
 
+/* Without memory there may be none. */
+static const char *text_of(struct buf *why)
+{
+	if (why->length == 0 || buf_append(why, (struct slice){"", 1}) < 0)
+		return "out of memory";
+	return why->bytes;
+}
+
 int main(int argc, char *argv[])
 {
 	struct settings settings;
@@ -229,7 +241,7 @@ int main(int argc, char *argv[])
 	if (settings_read(&settings, argc, argv, &why) == 0)
 		code = act(&settings);
 	else
-		code = complain(buf_append(&why, (struct slice){"", 1}) == 0 ? why.bytes : "");
+		code = complain(text_of(&why));
 	buf_fini(&why);
 	settings_fini(&settings);
 	return code;

@@ -149,6 +149,9 @@ static const char *print_refusal(const struct buf *why, char text[RELOAD_WHY])
 {
 	size_t length = 0;
 
+	/* Without memory there may be none. */
+	if (why->length == 0)
+		return "out of memory";
 	for (size_t at = 0; at < why->length && length + 3 < RELOAD_WHY; at++) {
 		char byte = why->bytes[at];
 

@@ -144,7 +144,7 @@ int server_init(struct server *server, const struct options *options, struct log
 		char why[256])
 {
 	uint64_t seeds[2] = {0, 0};
-	int error;
+	int error, access_error;
 
 	*server = (struct server){
 		.options = options,
@@ -169,8 +169,10 @@ int server_init(struct server *server, const struct options *options, struct log
 	server->router.now_ms = &server->loop.now_ms;
 	if (options->trace)
 		server->router.trace = &server->trace;
+	/* Whatever went wrong so far: server_fini() may be called from here on. */
+	access_error = access_init(server);
 	if (error == 0)
-		error = access_init(server);
+		error = access_error;
 	if (error == 0)
 		error = loop_init(&server->loop);
 	if (error == 0)
@@ -671,6 +673,9 @@ void server_fini(struct server *server)
 {
 	struct list *link;
 
+	/* They were taken over by a process that could then not begin. */
+	if (!list_is_empty(&server->clients))
+		close_all(server);
 	list_move_all(&server->listeners, &server->gone_listeners);
 	while ((link = list_pop(&server->listeners))) {
 		struct listener *listener = container_of(link, struct listener, link);
