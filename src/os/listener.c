@@ -269,22 +269,36 @@ static void describe_inet(struct listener *listener, const struct sockaddr_stora
 	peer_text(&own, listener->text);
 }
 
-static void describe(struct listener *listener)
+/* 0 or -errno. */
+static int describe(struct listener *listener)
 {
 	struct sockaddr_storage address = {0};
 	socklen_t length = sizeof(address);
 	struct sockaddr_un local;
 
-	(void)getsockname(listener->source.fd, (struct sockaddr *)&address, &length);
+	if (getsockname(listener->source.fd, (struct sockaddr *)&address, &length) < 0)
+		return -errno;
 	if (address.ss_family == AF_INET || address.ss_family == AF_INET6) {
 		describe_inet(listener, &address);
-		return;
+		return 0;
 	}
 	memcpy(&local, &address, sizeof(local));
 	local.sun_path[sizeof(local.sun_path) - 1] = '\0';
 	snprintf(listener->text, ADDRESS_TEXT, UNIX_PREFIX "%s", local.sun_path);
 	strcpy(listener->host, "0.0.0.0");
 	listener->is_unix = true;
+	return 0;
+}
+
+/* One that blocks would stop us as soon as nobody waits there. 0 or -errno. */
+static int prepare(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return -errno;
+	return 0;
 }
 
 void listener_init_gone(struct listener *listener, struct loop *loop, struct slice text)
@@ -299,9 +313,10 @@ void listener_init_gone(struct listener *listener, struct loop *loop, struct sli
 		listener->port = (uint16_t)port;
 }
 
-void listener_init(struct listener *listener, struct loop *loop, int fd, const char *where)
+int listener_init(struct listener *listener, struct loop *loop, int fd, const char *where)
 {
 	int on = 1;
+	int error;
 
 	*listener = (struct listener){
 		.source = {.fd = fd, .ready = on_ready},
@@ -311,12 +326,15 @@ void listener_init(struct listener *listener, struct loop *loop, int fd, const c
 	};
 	list_init(&listener->link);
 	snprintf(listener->where, LISTENER_WHERE, "%s", where ? where : "");
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	describe(listener);
+	error = prepare(fd);
+	if (error == 0)
+		error = describe(listener);
+	if (error < 0)
+		return error;
 	/* Accepted sockets inherit it. */
 	if (!listener->is_unix)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return 0;
 }
 
 int listener_arm(struct listener *listener)

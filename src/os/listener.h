@@ -53,8 +53,11 @@ bool listener_hears_all(const char *host);
 /* Is it a listening stream socket? If not, `why` says what it is instead. */
 bool listener_is_usable(int fd, char why[256]);
 
-/* Takes the descriptor. Nothing is accepted before listener_arm(). `where` NULL: adopted. */
-void listener_init(struct listener *listener, struct loop *loop, int fd, const char *where);
+/*
+ * Takes the descriptor; if it is no good, which no kernel has said so far, it stays the caller's.
+ * Nothing is accepted before listener_arm(). `where` NULL: adopted. 0 or -errno.
+ */
+int listener_init(struct listener *listener, struct loop *loop, int fd, const char *where);
 
 /* One of another process, which is not there any more: all that is left of it is its text. */
 void listener_init_gone(struct listener *listener, struct loop *loop, struct slice text);

@@ -325,10 +325,13 @@ static void on_starved(struct listener *listener, int error)
 int server_add_listener(struct server *server, int fd, const char *where)
 {
 	struct listener *listener = malloc(sizeof(*listener));
+	int error = listener ? listener_init(listener, &server->loop, fd, where) : -ENOMEM;
 
-	if (!listener)
-		return -ENOMEM;
-	listener_init(listener, &server->loop, fd, where);
+	if (error < 0) {
+		close(fd);
+		free(listener);
+		return error;
+	}
 	listener->accepted = on_accepted;
 	listener->starved = on_starved;
 	list_append(&server->listeners, &listener->link);

@@ -48,6 +48,7 @@ static int adopt(struct server *server, int fd, const char *name, char why[SOCKE
 {
 	const char *missing = missing_role(name);
 	char problem[256];
+	int error;
 
 	if (missing)
 		return fail(why, "inherited descriptor %d is named \"%s\": minats has no %s", fd,
@@ -58,8 +59,9 @@ static int adopt(struct server *server, int fd, const char *name, char why[SOCKE
 			    "inherited descriptor %d%s%s%s is %s: minats needs a listening stream "
 			    "socket (in a socket unit: ListenStream=, Accept=no)",
 			    fd, *name ? " (\"" : "", name, *name ? "\")" : "", problem);
-	if (server_add_listener(server, fd, NULL) < 0)
-		return fail(why, "out of memory");
+	error = server_add_listener(server, fd, NULL);
+	if (error < 0)
+		return fail(why, "cannot use inherited descriptor %d: %s", fd, strerror(-error));
 	return 0;
 }
 
@@ -128,7 +130,7 @@ static int open_one(struct server *server, const char *option, const char *host,
 {
 	char where[LISTENER_WHERE];
 	char problem[256];
-	int fd;
+	int fd, error;
 
 	snprintf(where, sizeof(where), "%s %d", host, port);
 	fd = handover_claim(server, where);
@@ -138,8 +140,10 @@ static int open_one(struct server *server, const char *option, const char *host,
 		fail(why, "%s%s: cannot %s", of_option(server->options), option, problem);
 		return sandbox_explain(server->options, fd, why);
 	}
-	if (server_add_listener(server, fd, where) < 0)
-		return fail(why, "out of memory");
+	error = server_add_listener(server, fd, where);
+	if (error < 0)
+		return fail(why, "%s%s: cannot listen: %s", of_option(server->options), option,
+			    strerror(-error));
 	return 0;
 }
 
