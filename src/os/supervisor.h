@@ -31,7 +31,8 @@ bool supervisor_watches(void);
  */
 int supervisor_network_is_private(void);
 
-void supervisor_ready(const char *status);
+/* 0 or -errno: it was not told. */
+int supervisor_ready(const char *status);
 void supervisor_status(const char *status);
 /* Its settings are taken anew; supervisor_ready() follows. */
 void supervisor_reloading(void);

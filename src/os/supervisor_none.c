@@ -22,9 +22,10 @@ int supervisor_network_is_private(void)
 	return 0;
 }
 
-void supervisor_ready(const char *status)
+int supervisor_ready(const char *status)
 {
 	(void)status;
+	return 0;
 }
 
 void supervisor_status(const char *status)

@@ -129,9 +129,11 @@ int supervisor_network_is_private(void)
 	return answer;
 }
 
-void supervisor_ready(const char *status)
+int supervisor_ready(const char *status)
 {
-	sd_notifyf(0, "READY=1\nSTATUS=%s", status);
+	int answer = sd_notifyf(0, "READY=1\nSTATUS=%s", status);
+
+	return answer < 0 ? answer : 0;
 }
 
 void supervisor_status(const char *status)

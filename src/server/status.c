@@ -8,7 +8,12 @@
 #include "os/supervisor.h"
 #include "server/server.h"
 
-enum { STATUS_MS = 5000 };
+enum {
+	STATUS_MS = 5000,
+	RETRY_MS = 200,
+	READY_TRIES = 100,
+	STATUS_ALL = STATUS_TEXT + STATUS_REFUSAL + 32,
+};
 
 static uint64_t count_messages(const struct server *server)
 {
@@ -29,13 +34,23 @@ static void print_status(const struct server *server, char text[STATUS_TEXT])
 }
 
 /* Whoever looks at the status some time after a reload should not take it for a good one. */
-static void tell(struct status *status, void (*supervisor)(const char *text))
+static void print_all(const struct status *status, char text[STATUS_ALL])
 {
-	char text[STATUS_TEXT + STATUS_REFUSAL + 32];
-
-	snprintf(text, sizeof(text), "%s%s%s%s", *status->refusal ? "Reload refused: " : "",
+	snprintf(text, STATUS_ALL, "%s%s%s%s", *status->refusal ? "Reload refused: " : "",
 		 status->refusal, *status->refusal ? "; " : "", status->text);
-	supervisor(text);
+}
+
+/* A supervisor that does not hear of it would end us: so it is told again if that went wrong. */
+static void tell_ready(struct server *server)
+{
+	struct status *status = &server->status;
+	char text[STATUS_ALL];
+
+	print_all(status, text);
+	status->owed = supervisor_ready(text) < 0 && status->owed > 0 ? status->owed - 1 : 0;
+	if (status->owed > 0)
+		(void)loop_set_timer(&server->loop, &status->timer,
+				     server->loop.now_ms + RETRY_MS);
 }
 
 /* Told again as long as messages flow, and once when they have stopped. */
@@ -44,12 +59,18 @@ static void on_timer(struct timer *timer)
 	struct status *status = container_of(timer, struct status, timer);
 	struct server *server = container_of(status, struct server, status);
 	uint64_t messages = count_messages(server);
+	char text[STATUS_ALL];
 
+	if (status->owed > 0) {
+		tell_ready(server);
+		return;
+	}
 	print_status(server, status->text);
 	status->has_changed = messages != status->messages;
 	status->messages = messages;
 	status->told_ms = server->loop.now_ms;
-	tell(status, supervisor_status);
+	print_all(status, text);
+	supervisor_status(text);
 }
 
 static void on_watchdog(struct timer *timer)
@@ -101,7 +122,8 @@ void status_ready(struct server *server)
 	if (status->watchdog_ms)
 		on_watchdog(&status->watchdog);
 	print_ready(server, status->text);
-	tell(status, supervisor_ready);
+	status->owed = READY_TRIES;
+	tell_ready(server);
 }
 
 void status_plan(struct server *server)
@@ -124,7 +146,8 @@ void status_reloaded(struct server *server, const char *refusal)
 	struct status *status = &server->status;
 
 	snprintf(status->refusal, STATUS_REFUSAL, "%s", refusal ? refusal : "");
-	tell(status, supervisor_ready);
+	status->owed = READY_TRIES;
+	tell_ready(server);
 }
 
 void status_stopping(const char *text)

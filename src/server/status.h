@@ -20,6 +20,7 @@ struct status {
 	struct timer watchdog;
 	uint64_t messages;    /* in and out, when it was last told */
 	uint64_t told_ms;
+	uint32_t owed;        /* tries that are left to say that we are ready; 0: it was said */
 	uint64_t watchdog_ms; /* how often the supervisor wants to hear from us; 0: never */
 	bool is_watched;      /* there is a supervisor */
 	bool has_changed;     /* a client came or went since it was last told */

@@ -27,9 +27,12 @@ bool supervisor_watches(void)
 	return true;
 }
 
-void supervisor_ready(const char *status)
+static int ready_answer; /* 0 or -errno */
+
+int supervisor_ready(const char *status)
 {
-	hear("ready", status);
+	hear(ready_answer < 0 ? "not heard" : "ready", status);
+	return ready_answer;
 }
 
 void supervisor_status(const char *status)
@@ -121,7 +124,30 @@ static void a_refusal_is_told_until_a_reload_goes_well(void)
 	free(server);
 }
 
+static void who_was_not_heard_says_it_again(void)
+{
+	struct options options = {.host = NULL};
+	struct server *server;
+
+	ready_answer = -1;
+	server = new_server(&options);
+	heard[0] = '\0';
+	status_ready(server);
+	check_heard("not heard Waiting for clients on\n");
+	CHECK(server->status.timer.place != 0);
+	let_time_pass(server);
+	check_heard("not heard Waiting for clients on\n");
+	ready_answer = 0;
+	let_time_pass(server);
+	check_heard("ready Waiting for clients on\n");
+	let_time_pass(server);
+	check_heard("status 0 clients, 0 subscriptions, 0 messages/s\n");
+	free(server->loop.timers);
+	free(server);
+}
+
 static const struct test_case cases[] = {
+	TEST_CASE(who_was_not_heard_says_it_again),
 	TEST_CASE(after_a_good_reload_all_is_as_before),
 	TEST_CASE(a_refusal_is_told_until_a_reload_goes_well),
 };
