@@ -175,8 +175,8 @@ fuzz: $(FUZZERS:%=$(BUILD)/tests/fuzz/%)
 			$(BUILD)/tests/fuzz/$$fuzzer.log) runs, nothing found"; \
 	done
 
-# Preloaded: tools/countalloc.c counts the broker's allocations, tools/crash.c ends it while it is handed
-# connections, handover/premain.c counts the time to READY=1.
+# Preloaded: tools/countalloc.c counts the broker's allocations, tools/fail.c makes its calls fail,
+# tools/crash.c ends it while it is handed connections, handover/premain.c counts the time to READY=1.
 $(BUILD)/tests/%.so: tests/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(WERROR) -O2 -shared -fPIC -o $@ $< -ldl
@@ -204,7 +204,7 @@ endef
 $(eval $(call link_version,next,NEXT))
 $(eval $(call link_version,far,FAR))
 
-TOOLS = tools/countalloc.so tools/crash.so versions/next/minats versions/far/minats
+TOOLS = tools/countalloc.so tools/fail.so tools/crash.so versions/next/minats versions/far/minats
 tools: $(TOOLS:%=$(BUILD)/tests/%) $(HANDOVER:%=$(BUILD)/tests/handover/%)
 
 # For tests/portable.sh and tests/run: what this configuration compiles, and the unit tests.
@@ -230,6 +230,10 @@ bench-growth: all $(BUILD)/tests/bench/load $(BUILD)/tests/bench/relay
 # Builds what it counts itself, with flags of its own.
 gate:
 	tests/bench/gate
+
+# Every call fails once, in sessions of each kind.
+failures: all tools
+	tests/failures/run
 
 lint:
 	mandoc -Tlint -Wwarning man/minats.8 man/minats.conf.5
@@ -311,6 +315,7 @@ help:
 	@echo 'bench-growth       curves: many subscriptions, receivers, connections'
 	@echo 'gate               fail if a message costs more instructions than it did'
 	@echo 'fuzz               every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)'
+	@echo 'failures           every call of the broker fails once: nobody else is hurt'
 	@echo 'lint               man page and shell scripts'
 	@echo 'install, uninstall with PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'dist               $(DIST).tar.gz, for whoever makes a package'
@@ -318,7 +323,7 @@ help:
 	@echo 'clean              remove $(BUILD)/'
 	@echo 'tests/run          the whole suite, as CI runs it'
 
-.PHONY: all units tools sources list-units run check bench bench-growth gate fuzz lint install \
+.PHONY: all units tools sources list-units run check bench bench-growth gate fuzz failures lint install \
 	uninstall dist deb clean help FORCE
 .DELETE_ON_ERROR:
 
