@@ -12,7 +12,7 @@ import socket
 import subprocess
 import time
 
-LIMIT_S = 5
+LIMIT_S = 10
 FAR_LIMIT_S = 30
 NOTHING = 0xFFFFFFFF
 DROPPED = "records were dropped"

@@ -29,6 +29,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -93,6 +94,8 @@ __attribute__((constructor)) static void begin(int argc, char **argv)
 	atomic_store(&mapped->blocks, atomic_load(&unseen.blocks));
 	planted = plant ? plant : "";
 	page = mapped;
+	/* Nothing stays behind, however the harness ends. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
 static bool has_planted(const char *fault)
