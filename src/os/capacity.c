@@ -26,7 +26,7 @@ static bool find_group(const char *root, char group[PATH_MAX])
 		line[strcspn(line, "\n")] = '\0';
 		is_found = strncmp(line, "0::/", 4) == 0 && strlen(line + 3) < PATH_MAX;
 		if (is_found)
-			snprintf(group, PATH_MAX, "%s", line + 3);
+			memcpy(group, line + 3, strlen(line + 3) + 1);
 	}
 	fclose(file);
 	return is_found;
