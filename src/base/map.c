@@ -7,7 +7,7 @@
 
 /* Buckets of the table before that are emptied with each item that is added or removed: by the
    time the new one is full, or has to shrink again, all are. */
-enum { MOVED_A_STEP = 4 };
+enum { MOVED_A_STEP = 2 };
 
 /* Where an item stands. */
 struct place {

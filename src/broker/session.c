@@ -15,7 +15,7 @@
 #include "proto/writer.h"
 
 /* In router.work: what an object costs to read, and a subscription to make or to end. */
-enum { JSON_WORK = 256, SUB_WORK = 8 };
+enum { JSON_WORK = 256, SUB_WORK = 16 };
 
 enum step {
 	STEP_NEXT, /* on to the next operation */
