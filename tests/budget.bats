@@ -18,7 +18,7 @@ BEYOND_MB=24
 
 setup() {
 	lib_setup
-	ours 'a memory budget'
+	differs memory-budget
 	STUCK_PID=
 	HONEST_PID=
 }
