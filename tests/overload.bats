@@ -76,7 +76,6 @@ few_lines() {
 	most=$((100 + 10 * (SECONDS + 1)))
 	show "$told lines of $2"
 	((told >= 100 && told <= most)) || fail "$told lines, and not 100 to $most"
-	still_serves
 	stop_broker
 	told=$(($(lines "$1") + $(sed -nE 's/.* ([0-9]+) records about clients were left out.*/\1/p' "$LOG" | paste -sd +)))
 	((told == $2)) || fail "$told instead of $2"
@@ -90,6 +89,7 @@ few_lines() {
 	deed garbage 2000
 	honest_end
 	costs cpu_us_each 300
+	still_serves
 	few_lines 'closed: Protocol Violation' 2000
 }
 
