@@ -194,7 +194,7 @@ reload_once() {
 	echo 'authorization { default_permissions: { subscribe: ">", publish: ">" }, users: [ { user: joe, password: x } ] }
 		no_auth_user: joe' >"$DIR/test.conf"
 	start_broker -c "$DIR/test.conf"
-	held undisturbed "$WAIT_MS" reload_once
+	held undisturbed 100 reload_once
 }
 
 # All of them are told to the next process, and put into its tables: 10 us each.
