@@ -273,6 +273,10 @@ failures: all tools
 matrix:
 	tests/matrix/run
 
+# What the gate has no time for.
+night:
+	.ci/night
+
 lint:
 	mandoc -Tlint -Wwarning man/minats.8 man/minats.conf.5 man/minats-guarantees.7
 	shellcheck -x $$(grep -rlE '^#!/bin/(ba)?sh' .ci packaging tests) tests/*.bash tests/*/*.bash \
@@ -360,6 +364,7 @@ help:
 	@echo 'coverage           lines and branches of proto and broker that tests reach'
 	@echo 'failures           every call of the broker fails once: nobody else is hurt'
 	@echo 'matrix             32 bits, big endian, musl, valgrind, ThreadSanitizer, static analysis'
+	@echo 'night              the long ones of all these, and the gate on a brand-new machine: six hours, as root'
 	@echo 'lint               man page and shell scripts'
 	@echo 'install, uninstall with PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'dist               $(DIST).tar.gz, for whoever makes a package'
@@ -368,7 +373,7 @@ help:
 	@echo 'tests/run          the whole suite, as CI runs it'
 
 .PHONY: all units tools sources list-units run check bench bench-growth gate fuzzers list-fuzzers \
-	fuzz corpus coverage failures matrix lint install uninstall dist deb clean help FORCE
+	fuzz corpus coverage failures matrix night lint install uninstall dist deb clean help FORCE
 .DELETE_ON_ERROR:
 
 -include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*/*.d $(BUILD)/tests/versions/*/*.d \
