@@ -15,7 +15,10 @@ stage() {
 	last=$(tail -n 1 "$log")
 	if [[ $last =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
 		((passed += BASH_REMATCH[1], failed += BASH_REMATCH[2], skipped += BASH_REMATCH[3]))
-		((!status || BASH_REMATCH[2])) || ((failed += 1))
+		if ((!BASH_REMATCH[2] && (status || !BASH_REMATCH[1]))); then
+			((failed += 1))
+			printf '%s failed with %d, or tried nothing\n' "$name" "$status"
+		fi
 	elif ((status)); then
 		((failed += 1))
 		printf '%s failed with %d\n' "$name" "$status"
@@ -29,6 +32,7 @@ stage() {
 begin() {
 	local out=$LOGS/$1.beside
 	mkdir -p "$LOGS"
+	rm -f "$out".*
 	{
 		"${@:2}"
 		echo $? >"$out.status"
@@ -43,9 +47,9 @@ outcome() {
 	return "$(<"$out.status")"
 }
 
-# sum_up: the last line; fails if a stage has.
+# sum_up: the last line; fails if a stage has, or left something out.
 sum_up() {
 	printf 'in all: %d s\n' "$SECONDS"
 	printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
-	((!failed))
+	((!failed && !skipped))
 }

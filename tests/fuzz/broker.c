@@ -32,6 +32,7 @@
 #include "broker/router.h"
 #include "broker/session.h"
 #include "broker/trace.h"
+#include "fuzz.h"
 
 enum { PEERS = 4, MAX_PENDING = 64 << 20, FILLING_MAX = 8 << 20, SOME = 3001 };
 
@@ -64,16 +65,6 @@ static const struct lists permissions[] = {
 	{.subscribe_allow = "a.*;b;c q;re.>"},
 	{0},
 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition, const char *what)
-{
-	if (condition)
-		return;
-	fprintf(stderr, "not so: %s\n", what);
-	abort();
-}
 
 /* What a client hears. */
 

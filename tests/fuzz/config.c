@@ -25,10 +25,9 @@
 #include "server/config_parse.h"
 #include "server/options.h"
 #include "server/settings.h"
+#include "fuzz.h"
 
 enum { WORDS = 16 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A reader must come first in it. */
 struct world {
@@ -36,14 +35,6 @@ struct world {
 	char *first;
 	char *second;
 };
-
-static void require(int condition, const char *what)
-{
-	if (condition)
-		return;
-	fprintf(stderr, "not so: %s\n", what);
-	abort();
-}
 
 static int read_file(const struct config_reader *reader, const char *path, struct buf *text,
 		     struct buf *why)

@@ -21,6 +21,7 @@
 #include "broker/router.h"
 #include "broker/session.h"
 #include "broker/state.h"
+#include "fuzz.h"
 
 enum {
 	PEERS = 5,
@@ -110,16 +111,6 @@ struct broker {
 	size_t copy_count;
 	size_t bytes;
 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition, const char *what)
-{
-	if (condition)
-		return;
-	fprintf(stderr, "not so: %s\n", what);
-	abort();
-}
 
 static size_t choose(struct broker *broker, size_t count)
 {

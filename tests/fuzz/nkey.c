@@ -15,6 +15,7 @@
 
 #include "os/crypto.h"
 #include "proto/nkey.h"
+#include "fuzz.h"
 
 /* RFC 8032, 7.1, test 2: the text is one byte, 0x72. */
 static const uint8_t known_key[CRYPTO_KEY_BYTES] = {
@@ -34,16 +35,6 @@ static const uint8_t known_signature[CRYPTO_SIGNATURE_BYTES] = {
 	0x38, 0x7b, 0x2e, 0xae, 0xb4, 0x30, 0x2a, 0xee,
 	0xb0, 0x0d, 0x29, 0x16, 0x12, 0xbb, 0x0c, 0x00,
 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int condition, const char *what)
-{
-	if (condition)
-		return;
-	fprintf(stderr, "not so: %s\n", what);
-	abort();
-}
 
 static bool check_key(char *text, size_t length, uint8_t key[NKEY_BYTES])
 {

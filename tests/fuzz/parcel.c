@@ -30,6 +30,7 @@
 #include "server/handover_format.h"
 #include "server/server.h"
 #include "tagged.h"
+#include "fuzz.h"
 
 enum { SOCKETS = 16, FILES = 2, TURNS = 4, HEARD = 65536, CLOCK_MS = 1000000, PATIENCE_MS = 5000 };
 
@@ -51,16 +52,6 @@ static struct world {
 	size_t socket_count;
 	struct slice said;
 } world;
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition, const char *what)
-{
-	if (condition)
-		return;
-	fprintf(stderr, "not so: %s\n", what);
-	abort();
-}
 
 /* Instead of os/clock.c. */
 uint64_t clock_now_ms(void)

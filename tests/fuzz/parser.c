@@ -13,6 +13,7 @@
 
 #include "base/slice.h"
 #include "proto/parser.h"
+#include "fuzz.h"
 
 enum { SHORT_LINE = 64, CONTROL_LINE = 4096, LONGER = 128 };
 
@@ -21,16 +22,6 @@ struct record {
 	uint64_t digest;
 	uint64_t count;
 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int condition, const char *what)
-{
-	if (condition)
-		return;
-	fprintf(stderr, "not so: %s\n", what);
-	abort();
-}
 
 static void add_number(struct record *record, uint64_t number)
 {

@@ -15,6 +15,7 @@
 #include "../unit/naive.h"
 #include "broker/permit.h"
 #include "proto/subject.h"
+#include "fuzz.h"
 
 enum { LISTS = 4, ENTRIES = 16, QUESTIONS = 32 };
 
@@ -25,16 +26,6 @@ struct input {
 	size_t question_count;
 	bool allow_responses;
 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition, const char *what)
-{
-	if (condition)
-		return;
-	fprintf(stderr, "not so: %s\n", what);
-	abort();
-}
 
 static bool is_blank(char byte)
 {

@@ -17,6 +17,7 @@
 #include "broker/router.h"
 #include "broker/state.h"
 #include "tagged.h"
+#include "fuzz.h"
 
 enum { MAX_PENDING = 64 << 20, PAYLOADS = 4, PAYLOAD_BYTES = 8000, SAID_TAG = 255 };
 
@@ -34,16 +35,6 @@ struct saved {
 	uint32_t kept;
 	struct tags_writer fields;
 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition, const char *what)
-{
-	if (condition)
-		return;
-	fprintf(stderr, "not so: %s\n", what);
-	abort();
-}
 
 static void begin(struct broker *broker)
 {

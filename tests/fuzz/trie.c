@@ -18,6 +18,7 @@
 #include "broker/sub.h"
 #include "broker/trie.h"
 #include "proto/subject.h"
+#include "fuzz.h"
 
 enum { STANDING = 64 };
 
@@ -26,16 +27,6 @@ struct standing {
 	struct queue *queue;
 	struct sub *sub;      /* NULL: nobody stands here */
 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int condition, const char *what)
-{
-	if (condition)
-		return;
-	fprintf(stderr, "not so: %s\n", what);
-	abort();
-}
 
 static size_t count_alike(const struct standing *all, const struct standing *one)
 {

@@ -279,12 +279,14 @@ def long_subjects(broker, count):
 
 def everything(broker, count):
     """Subscribed to by as many, and a message takes no longer for it than for each of them."""
+    before = broker.memory()
     crowd = [broker.join(HELLO + b"SUB > 1\r\n") for _ in range(count)]
     publisher = broker.join()
     times = 100
     cpu = broker.cpu_us()
     converse(publisher, b"".join(b"PUB a.%d.b 0\r\n\r\n" % number for number in range(times)))
-    tell(cpu_ns_copy=(broker.cpu_us() - cpu) * 1000 / times / count)
+    tell(cpu_ns_copy=(broker.cpu_us() - cpu) * 1000 / times / count,
+         bytes_more=broker.memory() - before)
     for sock in crowd:
         leave(sock)
 
@@ -310,7 +312,9 @@ def group(broker, members, messages):
     wants no echo."""
     text = [b"SUB group queue %d\r\n" % number for number in range(members)]
     sock = broker.join(HELLO.replace(b"{", b'{"echo":false,'))
+    before = broker.memory()
     converse(sock, b"".join(text))
+    tell(bytes_each=(broker.memory() - before) / members)
     publisher = broker.join()
     cpu = broker.cpu_us()
     converse(publisher, b"PUB group 0\r\n\r\n" * messages)
@@ -380,14 +384,14 @@ def flood(broker, which, megabytes):
 
 def garbage(broker, count):
     """Each says something that nobody understands."""
-    cpu = broker.cpu_us()
+    cpu, before = broker.cpu_us(), broker.memory()
     for _ in range(count):
         sock = broker.connect()
         sock.sendall(b"garbage\r\n")
         while sock.recv(4096):
             pass
         sock.close()
-    tell(cpu_us_each=(broker.cpu_us() - cpu) / count)
+    tell(cpu_us_each=(broker.cpu_us() - cpu) / count, bytes_more=broker.memory() - before)
 
 
 DEEDS = {deed.__name__: deed for deed in (
