@@ -144,6 +144,21 @@ stay_apart() {
 	hear_nothing ann
 }
 
+# They go a slice a turn, so that nobody else waits for it.
+@test "who leaves many subscriptions behind is answered as soon as they are gone" {
+	local start
+	start_broker -c "$DIR/accounts.conf"
+	enter ann ann
+	perl -e 'printf "SUB many.%d %d\r\n", $_, $_ for 1 .. 3000' >&"${FD[ann]}"
+	hear_nothing ann
+	# Nothing else is to wake the broker then.
+	pause 2.5
+	start=${EPOCHREALTIME/[.,]/}
+	say ann 'CONNECT {"verbose":false,"user":"bob","pass":"sesame"}' PING
+	hear ann PONG
+	((${EPOCHREALTIME/[.,]/} - start < 1000000)) || fail 'it took long'
+}
+
 @test "they stay apart over a hand-over" {
 	ours 'the hand-over'
 	both stay_apart -c "$DIR/accounts.conf"

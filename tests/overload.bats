@@ -161,6 +161,15 @@ p99_beside() {
 	bytes bytes_each 150
 }
 
+# What they leave behind is taken down a slice a turn, but not when it is too much.
+@test "64 who subscribe 20,000 times and go, again and again: --max_memory and 24 MB" {
+	start_broker --max_memory 64MB
+	deed come_and_go 64 20000 4
+	((COST[opened] * SANITIZED > 100)) || fail 'it was not tried hard'
+	bytes bytes_most $((88 << 20))
+	await_log 'Slow Consumer \(Memory Budget\)'
+}
+
 @test "a million that are left behind in another account: nobody waits for it" {
 	echo 'accounts { A { users: [ { user: first, password: x } ] }, B { users: [ { user: other, password: x } ] } }
 		no_auth_user: first' >"$DIR/test.conf"

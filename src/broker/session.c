@@ -89,7 +89,7 @@ void session_give_up(struct session *session)
 
 bool session_end_some_subs(struct session *session, uint32_t *most)
 {
-	while (*most > 0) {
+	while (*most > 0 || session->subs.count == 0) {
 		struct sub *sub = map_drain(&session->subs, &session->ended_subs);
 
 		if (!sub) {
@@ -289,19 +289,19 @@ static void remove_sub(struct session *session, struct sub *sub, uint32_t hash)
 
 bool session_remove_some_subs(struct session *session, uint32_t *most)
 {
-	uint32_t at = 0;
-
 	while (*most > 0 && session->subs.count > 0) {
-		struct sub *sub = map_next(&session->subs, &at);
+		struct sub *sub = map_next(&session->subs, &session->ended_subs);
 
 		if (sub) {
 			remove_sub(session, sub, sub_hash(session->router->trie.key, sub));
 			(*most)--;
 		} else {
 			/* Some have moved in the table when others went. */
-			at = 0;
+			session->ended_subs = 0;
 		}
 	}
+	if (session->subs.count == 0)
+		session->ended_subs = 0;
 	return session->subs.count == 0;
 }
 

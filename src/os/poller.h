@@ -8,14 +8,14 @@
 
 #include <stddef.h>
 
-/* POLLER_URGENT is wanted alone and told as POLLER_READ; some kernels have nothing to tell of it. */
+/* POLLER_URGENT is wanted alone; some kernels have nothing to tell of it. */
 enum { POLLER_READ = 1, POLLER_WRITE = 2, POLLER_URGENT = 4 };
 
 struct poller;
 
 struct poller_event {
 	void *source;   /* as given; NULL: a signal */
-	unsigned ready; /* POLLER_READ and POLLER_WRITE; an error or hang-up counts as both */
+	unsigned ready; /* of what may be wanted; an error or hang-up counts as all */
 	int signal;
 };
 

@@ -96,7 +96,9 @@ static unsigned ready_for(uint32_t events)
 {
 	unsigned ready = 0;
 
-	if (events & (EPOLLIN | EPOLLPRI | EPOLLERR | EPOLLHUP))
+	if (events & (EPOLLPRI | EPOLLERR | EPOLLHUP))
+		ready |= POLLER_URGENT;
+	if (events & (EPOLLIN | EPOLLERR | EPOLLHUP))
 		ready |= POLLER_READ;
 	if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
 		ready |= POLLER_WRITE;

@@ -84,27 +84,36 @@ static struct holder *list_holders(const struct server *server, size_t *count)
 	return holders;
 }
 
-/* Of those who leave, whose subscriptions go a slice a turn. */
-static size_t leaving_bytes(const struct server *server)
+/*
+ * Those who have gone give back at once what their subscriptions take too much: whoever comes, subscribes
+ * and goes would else be ahead of us. The others, who change their account, go on when they are done,
+ * and this is no moment for that.
+ */
+static void hurry_the_gone(struct server *server)
 {
-	size_t bytes = 0;
+	enum { SLICE = 1024 };
+	struct list *at = server->parting.next;
 
-	for (const struct list *at = server->parting.next; at != &server->parting; at = at->next) {
-		const struct client *client = container_of(at, struct client, stalled_link);
+	while (at != &server->parting && pool_is_overdrawn(&server->pool)) {
+		struct client *client = container_of(at, struct client, stalled_link);
+		struct list *next = at->next;
 
-		bytes += session_held_bytes(&client->session);
+		if (client->state != CLIENT_OPEN)
+			client_part(client, &(uint32_t){SLICE});
+		if (client->state == CLIENT_OPEN || list_is_empty(at))
+			at = next;
 	}
-	return bytes;
 }
 
 void budget_keep(struct server *server)
 {
 	struct pool *pool = &server->pool;
 	size_t enough = pool->budget_bytes / 8 * (8 - SPARE_EIGHTHS);
-	size_t leaving = leaving_bytes(server), count;
+	size_t leaving = 0, count; /* the subscriptions of those who have to go now */
 	struct holder *holders;
 
-	if (pool_held_bytes(pool) <= leaving + pool->budget_bytes)
+	hurry_the_gone(server);
+	if (!pool_is_overdrawn(pool))
 		return;
 	holders = list_holders(server, &count);
 	for (size_t at = 0; at < count && pool_held_bytes(pool) > leaving + enough; at++) {

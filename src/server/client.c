@@ -97,6 +97,7 @@ static void leave_open(struct client *client, enum fault fault, enum client_stat
 	client_log_end(client, fault);
 	client->state = (uint8_t)state;
 	client->session.outbox.closed = true;
+	client->session.ended_subs = 0;
 	access_forget(client);
 	strangers_leave(client->place);
 	list_remove(&client->stalled_link);
@@ -739,8 +740,10 @@ bool client_free(struct client *client)
 	drop_rest(client);
 	if (client->stream.fd >= 0)
 		stream_close(&client->stream);
-	if (!list_is_empty(&client->stalled_link))
+	if (!list_is_empty(&client->stalled_link)) {
+		session_give_up(&client->session);
 		return false;
+	}
 	session_fini(&client->session);
 	free(client->access);
 	unit_free(client->unit);

@@ -467,6 +467,8 @@ static void end_turn(struct server *server)
 {
 	struct client *client;
 
+	/* Before all is flushed: who has left his account goes on, and is answered. */
+	part(server, PARTING_A_TURN);
 	do {
 		resume_stalled(server);
 		server_flush_hot(server);
@@ -474,9 +476,11 @@ static void end_turn(struct server *server)
 			client_flush(client);
 	} while (server->wakes_stalled || !list_is_empty(&server->pool.hot));
 	accounts_rest(server);
-	part(server, PARTING_A_TURN);
 	if (pool_is_overdrawn(&server->pool))
 		budget_keep(server);
+	/* Who left while others were written to. */
+	if (!list_is_empty(&server->parting))
+		server->loop.has_more = true;
 	free_dead(server);
 	plan_trim(server);
 	status_plan(server);
@@ -704,7 +708,8 @@ void server_fini(struct server *server)
 	struct list *link;
 
 	/* They were taken over by a process that could then not begin. */
-	if (!list_is_empty(&server->clients))
+	if (!list_is_empty(&server->clients) || !list_is_empty(&server->dead) ||
+	    !list_is_empty(&server->parting))
 		close_all(server);
 	list_move_all(&server->listeners, &server->gone_listeners);
 	while ((link = list_pop(&server->listeners))) {

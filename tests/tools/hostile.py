@@ -244,6 +244,42 @@ def unsubscribe(broker, count):
     tell(cpu_ns_unsub=(broker.cpu_us() - cpu) * 1000 / count)
 
 
+def come_and_go(broker, connections, count, seconds):
+    """Each subscribes, goes as soon as all is said, and comes again."""
+    text = HELLO + b"".join(b"SUB many.%08d %d\r\n" % (number, number) for number in range(count))
+    opened, end = 0, time.monotonic() + seconds
+    poll = select.poll()
+    crowd = {}
+
+    def come():
+        sock = broker.connect()
+        sock.setblocking(False)
+        crowd[sock.fileno()] = [sock, memoryview(text)]
+        poll.register(sock, select.POLLOUT)
+
+    for _ in range(connections):
+        come()
+    while time.monotonic() < end:
+        for fd, _ in poll.poll(100):
+            sock, rest = crowd[fd]
+            try:
+                rest = rest[sock.send(rest[:1 << 18]):]
+            except BlockingIOError:
+                continue
+            except OSError:
+                rest = b""
+            crowd[fd][1] = rest
+            if not rest:
+                poll.unregister(fd)
+                del crowd[fd]
+                sock.close()
+                come()
+                opened += 1
+    for sock, _ in crowd.values():
+        leave(sock)
+    tell(opened=opened, bytes_most=broker.memory("VmHWM"))
+
+
 def move(broker, count):
     """Subscriptions; then he goes to another account, where he hears nothing by them."""
     sock = subscribe(broker, count, literal)
@@ -395,8 +431,8 @@ def garbage(broker, count):
 
 
 DEEDS = {deed.__name__: deed for deed in (
-    silent, drip, reset, stuck, producers, million, unsubscribe, move, hold, long_subjects,
-    everything, branches, group, inboxes, flood, garbage)}
+    silent, drip, reset, stuck, producers, million, unsubscribe, come_and_go, move, hold,
+    long_subjects, everything, branches, group, inboxes, flood, garbage)}
 
 
 def main(port, pid, deed, *numbers):

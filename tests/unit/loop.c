@@ -5,7 +5,9 @@
  */
 #include "os/loop.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -124,6 +126,48 @@ static void begin(void)
 {
 	bells_rung = 0;
 	CHECK_NUMBER(loop_init(&loop), 0);
+}
+
+/* Only TCP has something urgent to say everywhere. */
+static void open_tcp_ends(int ends[2])
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t length = sizeof(address);
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+
+	CHECK_NUMBER(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	CHECK_NUMBER(listen(listener, 1), 0);
+	CHECK_NUMBER(getsockname(listener, (struct sockaddr *)&address, &length), 0);
+	ends[1] = socket(AF_INET, SOCK_STREAM, 0);
+	CHECK_NUMBER(connect(ends[1], (struct sockaddr *)&address, sizeof(address)), 0);
+	ends[0] = accept(listener, NULL, NULL);
+	CHECK(ends[0] >= 0);
+	close(listener);
+}
+
+/* As the kernel tells of memory.pressure. */
+static void what_is_urgent_is_heard_by_who_wants_that(void)
+{
+#ifdef __linux__
+	struct ear ear = {.source.ready = on_ready, .loop = &loop};
+	int ends[2];
+
+	begin();
+	open_tcp_ends(ends);
+	ear.source.fd = ends[0];
+	CHECK_NUMBER(loop_want(&loop, &ear.source, POLLER_URGENT), 0);
+	CHECK_NUMBER(send(ends[1], "x", 1, 0), 1);
+	short_turn(50);
+	CHECK_NUMBER(ear.heard, 0);
+	CHECK_NUMBER(send(ends[1], "x", 1, MSG_OOB), 1);
+	turn();
+	CHECK(ear.heard > 0);
+	CHECK_NUMBER(ear.ready, POLLER_URGENT);
+	loop_forget(&loop, &ear.source);
+	close(ends[0]);
+	close(ends[1]);
+	loop_fini(&loop);
+#endif
 }
 
 static void a_source_hears_what_it_wants(void)
@@ -695,6 +739,7 @@ static const struct test_case cases[] = {
 	TEST_CASE(an_event_goes_before_a_timer_of_the_same_turn),
 	TEST_CASE(a_timer_may_forget_a_source),
 	TEST_CASE(nothing_wakes_it_without_a_reason),
+	TEST_CASE(what_is_urgent_is_heard_by_who_wants_that),
 	TEST_CASE(signals_come_through_the_loop),
 };
 
