@@ -12,6 +12,7 @@
 enum {
 	SHARE = 2,          /* of what there is; the kernel's buffers of our sockets take memory too */
 	LEAST_MESSAGES = 8, /* of the largest size */
+	PARTING_AT_ONCE = 64, /* subscriptions */
 	SPARE_EIGHTHS = 1,  /* of the budget that are free again when somebody had to go */
 };
 
@@ -97,7 +98,7 @@ static size_t leaving_bytes(const struct server *server)
 	return bytes;
 }
 
-void budget_keep(struct server *server)
+static void close_holders(struct server *server)
 {
 	struct pool *pool = &server->pool;
 	size_t enough = pool->budget_bytes / 8 * (8 - SPARE_EIGHTHS);
@@ -115,4 +116,36 @@ void budget_keep(struct server *server)
 		leaving += session_held_bytes(&client->session);
 	}
 	free(holders);
+}
+
+/* Those who come must not outrun those who leave. */
+static bool is_outrun(const struct server *server)
+{
+	return pool_is_overdrawn(&server->pool) &&
+	       pool_held_bytes(&server->pool) > server->budget.held_bytes;
+}
+
+/* Not with those who go on in another account: they would be heard amid another's operations. */
+static void keep_pace(struct server *server)
+{
+	struct list *at = server->parting.next, *next;
+
+	for (; at != &server->parting && is_outrun(server); at = next) {
+		struct client *client = container_of(at, struct client, stalled_link);
+		uint32_t most = PARTING_AT_ONCE;
+
+		next = at->next;
+		if (client->state == CLIENT_OPEN)
+			continue;
+		server->has_parted = true;
+		if (!client_part(client, &most))
+			next = at;
+	}
+	server->budget.held_bytes = pool_held_bytes(&server->pool);
+}
+
+void budget_keep(struct server *server)
+{
+	close_holders(server);
+	keep_pace(server);
 }

@@ -6,7 +6,7 @@
  * From three quarters on, whoever publishes to one who does not read waits a little each time
  * (outbox_is_congested()). Beyond the whole, those who hold most are closed, one after the other,
  * until an eighth is free: so each time much has to be held first, and a crowd cannot have its
- * members counted all day.
+ * members counted all day. What they had goes bit by bit, but never slower than more comes.
  */
 #pragma once
 
@@ -16,7 +16,8 @@ struct options;
 struct server;
 
 struct budget {
-	char text[128]; /* how much, and where that comes from; for the log */
+	char text[128];    /* how much, and where that comes from; for the log */
+	size_t held_bytes; /* when it was last kept */
 };
 
 /* The budget that these options give, or else the memory there is for us. */

@@ -394,10 +394,11 @@ void server_flush_hot(struct server *server)
 /* One who leaves may have a million subscriptions: others have their turns meanwhile. */
 static void part(struct server *server, uint32_t most)
 {
-	if (list_is_empty(&server->parting))
+	if (list_is_empty(&server->parting) && !server->has_parted)
 		return;
 	while (most > 0 && !list_is_empty(&server->parting))
 		client_part(container_of(server->parting.next, struct client, stalled_link), &most);
+	server->has_parted = false;
 	if (list_is_empty(&server->parting))
 		accounts_settle(server);
 	else
@@ -474,9 +475,9 @@ static void end_turn(struct server *server)
 			client_flush(client);
 	} while (server->wakes_stalled || !list_is_empty(&server->pool.hot));
 	accounts_rest(server);
-	part(server, PARTING_A_TURN);
 	if (pool_is_overdrawn(&server->pool))
 		budget_keep(server);
+	part(server, PARTING_A_TURN);
 	free_dead(server);
 	plan_trim(server);
 	status_plan(server);
