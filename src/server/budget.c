@@ -111,6 +111,7 @@ static void close_holders(struct server *server)
 	for (size_t at = 0; at < count && pool_held_bytes(pool) > leaving + enough; at++) {
 		struct client *client = holders[at].client;
 
+		server->budget.has_closed = true;
 		client_drop(client, FAULT_BUDGET);
 		client_give_up(client);
 		leaving += session_held_bytes(&client->session);

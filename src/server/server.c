@@ -405,6 +405,16 @@ static void part(struct server *server, uint32_t most)
 		server->loop.has_more = true;
 }
 
+/* At once: what comes next may have other sizes, and find no room where those stood who had to go. */
+static void give_back(struct server *server)
+{
+	if (!server->budget.has_closed || !list_is_empty(&server->parting))
+		return;
+	server->budget.has_closed = false;
+	accounts_trim(server);
+	memory_give_back();
+}
+
 static void free_dead(struct server *server)
 {
 	struct list *link;
@@ -479,6 +489,7 @@ static void end_turn(struct server *server)
 		budget_keep(server);
 	part(server, PARTING_A_TURN);
 	free_dead(server);
+	give_back(server);
 	plan_trim(server);
 	status_plan(server);
 	idle_plan(server);
@@ -522,12 +533,17 @@ static void log_listener(struct listener *listener)
 		  listener->adopted ? " (from the supervisor)" : "");
 }
 
+static void log_budget(const struct server *server)
+{
+	log_write(server->log, LOG_LEVEL_INFO, NULL, "  Memory:   %s", server->budget.text);
+}
+
 static void log_identity(const struct server *server)
 {
 	log_write(server->log, LOG_LEVEL_INFO, NULL, "  Name:     %s",
 		  server->options->name ? server->options->name : server->id);
 	log_write(server->log, LOG_LEVEL_INFO, NULL, "  ID:       %s", server->id);
-	log_write(server->log, LOG_LEVEL_INFO, NULL, "  Memory:   %s", server->budget.text);
+	log_budget(server);
 }
 
 int server_start(struct server *server)
@@ -575,6 +591,7 @@ int server_print_info(const struct server *server, const struct options *options
 void server_take_options(struct server *server, const struct options *options, struct buf *info)
 {
 	uint64_t connections = server->max_connections;
+	struct budget before = server->budget;
 
 	buf_fini(&server->info);
 	server->info = *info;
@@ -584,6 +601,8 @@ void server_take_options(struct server *server, const struct options *options, s
 	take_advertised(server, options);
 	pool_limit(&server->pool, (size_t)options->max_pending);
 	budget_take(server, options);
+	if (strcmp(before.text, server->budget.text) != 0)
+		log_budget(server);
 	accounts_trace(server, options->trace ? &server->trace : NULL);
 	fit_descriptors(server, connections);
 	close_surplus(server);
