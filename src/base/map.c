@@ -9,6 +9,9 @@
    time the new one is full, or has to shrink again, all are. */
 enum { MOVED_A_STEP = 2 };
 
+/* What the C library takes for itself with each table. */
+enum { TABLE_EXTRA = 16 };
+
 /* Where an item stands. */
 struct place {
 	struct map_bucket *bucket;
@@ -47,8 +50,15 @@ static struct map_bucket *new_buckets(uint64_t count)
 	return count > MAP_LARGE ? new_large((size_t)count) : new_small((size_t)count);
 }
 
-static void free_buckets(struct map_bucket *buckets, uint32_t mask)
+static size_t table_bytes(uint32_t mask)
 {
+	return ((size_t)mask + 1) * sizeof(struct map_bucket) + TABLE_EXTRA;
+}
+
+static void free_buckets(struct map *map, struct map_bucket *buckets, uint32_t mask)
+{
+	if (buckets && map->bytes)
+		*map->bytes -= table_bytes(mask);
 	if (mask >= MAP_LARGE)
 		free(((struct map_move *)(void *)buckets - 1)->memory);
 	else
@@ -63,9 +73,16 @@ static bool is_moving(const struct map *map)
 void map_fini(struct map *map)
 {
 	if (is_moving(map))
-		free_buckets(map_move(map)->old, map_move(map)->old_mask);
-	free_buckets(map->buckets, map->mask);
-	*map = (struct map){0};
+		free_buckets(map, map_move(map)->old, map_move(map)->old_mask);
+	free_buckets(map, map->buckets, map->mask);
+	*map = (struct map){.bytes = map->bytes};
+}
+
+size_t map_bytes(const struct map *map)
+{
+	size_t bytes = map->buckets ? table_bytes(map->mask) : 0;
+
+	return bytes + (is_moving(map) ? table_bytes(map_move(map)->old_mask) : 0);
 }
 
 void *map_find_old(const struct map *map, uint32_t hash, struct slice name, map_name *name_of)
@@ -121,7 +138,7 @@ static void move_some(struct map *map, uint32_t most, uint64_t key, map_hash *ha
 		move_bucket(map, &move->old[move->moved++], key, hash_of);
 	if (move->moved <= move->old_mask)
 		return;
-	free_buckets(move->old, move->old_mask);
+	free_buckets(map, move->old, move->old_mask);
 	move->old = NULL;
 }
 
@@ -140,6 +157,8 @@ static int resize(struct map *map, uint64_t count, uint64_t key, map_hash *hash_
 		return -ENOMEM;
 	}
 	map->mask = (uint32_t)count - 1;
+	if (map->bytes)
+		*map->bytes += table_bytes(map->mask);
 	if (count > MAP_LARGE) {
 		*map_move(map) = (struct map_move){
 			.old = old.buckets, .old_mask = old.mask, .memory = map_move(map)->memory};
@@ -147,7 +166,7 @@ static int resize(struct map *map, uint64_t count, uint64_t key, map_hash *hash_
 	}
 	while ((item = map_next(&old, &at)))
 		place_item(map, hash_of(key, item), item);
-	free_buckets(old.buckets, old.mask);
+	free_buckets(&old, old.buckets, old.mask);
 	return 0;
 }
 

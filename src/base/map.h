@@ -34,6 +34,7 @@ struct map {
 	struct map_bucket *buckets;
 	uint32_t count; /* of items */
 	uint32_t mask;  /* number of buckets - 1; 0 without buckets as well */
+	size_t *bytes;  /* what its tables take is counted there too, to the end; NULL: nowhere */
 };
 
 /* In front of a large table. */
@@ -49,6 +50,9 @@ static inline struct map_move *map_move(const struct map *map)
 {
 	return map->mask >= MAP_LARGE ? (struct map_move *)(void *)map->buckets - 1 : NULL;
 }
+
+/* What its tables take of memory. */
+size_t map_bytes(const struct map *map);
 
 /* The name under which an item stands in the table. */
 typedef struct slice map_name(const void *item);

@@ -66,7 +66,8 @@ struct pool {
 	size_t least_spare_bytes; /* since pool_watch() */
 	/*
 	 * What clients hold, and the spares: chunks and payloads, each once, however many wait for
-	 * it, are counted here; subscriptions and connections by those who make them. A warm broker
+	 * it, are counted here; connections, subscriptions and the tables they stand in by those
+	 * who make them. A warm broker
 	 * has nothing to count.
 	 */
 	size_t taken_bytes;

@@ -49,7 +49,8 @@ void router_init(struct router *router, struct pool *pool, const uint64_t seeds[
 	*router = (struct router){.pool = pool, .random = seeds[1] | 1};
 	trie_init(&router->trie, seeds[0]);
 	/* Who subscribes takes memory just as who does not read. */
-	router->trie.slab.bytes = &pool->taken_bytes;
+	trie_count_bytes(&router->trie, &pool->taken_bytes);
+	router->queues.bytes = &pool->taken_bytes;
 }
 
 void router_fini(struct router *router)
@@ -95,15 +96,20 @@ static uint32_t queue_hash(uint64_t key, const void *queue)
 	return hash_bytes(key, queue_name(queue));
 }
 
+static size_t queue_size(size_t name_length)
+{
+	return sizeof(struct queue) + name_length;
+}
+
 static struct queue *new_queue(struct router *router, struct slice name)
 {
-	struct queue *queue = malloc(sizeof(*queue) + name.length);
+	struct queue *queue = slab_take(&router->trie.slab, queue_size(name.length));
 
 	if (!queue)
 		return NULL;
 	*queue = (struct queue){.length = (uint32_t)name.length};
+	queue->leaves.bytes = &router->pool->taken_bytes;
 	memcpy(queue->name, name.bytes, name.length);
-	router->pool->taken_bytes += sizeof(*queue) + name.length;
 	return queue;
 }
 
@@ -133,8 +139,7 @@ static void release_queue(struct router *router, struct queue *queue)
 		   queue_hash);
 	/* Nobody stands there, but room may have been made for one. */
 	map_fini(&queue->leaves);
-	router->pool->taken_bytes -= sizeof(*queue) + queue->length;
-	free(queue);
+	slab_return(&router->trie.slab, queue, queue_size(queue->length));
 }
 
 /* The group's leaf for a subject, made if need be; it holds one reference to the group. */
@@ -205,6 +210,25 @@ int router_unsubscribe(struct router *router, struct sub *sub)
 		return TRIE_OK;
 	drop_leaf(router, leaf);
 	return TRIE_LAST;
+}
+
+/* Of what a queue group takes, each of its leaves has the same part. */
+static size_t queue_share(const struct router *router, const struct queue *queue)
+{
+	size_t bytes = queue_size(queue->length) + SLAB_EXTRA + map_bytes(&queue->leaves) +
+		       map_bytes(&router->queues) / router->queues.count;
+
+	return bytes / queue->refs;
+}
+
+size_t router_sub_bytes(const struct router *router, const struct sub *sub)
+{
+	const struct leaf *leaf = sub->leaf;
+	const struct queue *queue = leaf_queue(leaf);
+	size_t shared = trie_leaf_bytes(&router->trie, leaf) +
+			(queue ? queue_share(router, queue) : 0);
+
+	return sub_size(sub->sid_length) + SLAB_EXTRA + shared / leaf_count(leaf);
 }
 
 /* Matching. */

@@ -109,6 +109,9 @@ struct slice router_queue_name(const struct queue *queue);
 /* TRIE_OK or TRIE_LAST. The sub is not freed. */
 int router_unsubscribe(struct router *router, struct sub *sub);
 
+/* What a subscription takes of memory, about: its own, and its share of tables and names. */
+size_t router_sub_bytes(const struct router *router, const struct sub *sub);
+
 /* When a turn ends: lets go of what was kept for the next message. */
 void router_rest(struct router *router);
 

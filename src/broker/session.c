@@ -26,7 +26,8 @@ enum step {
 void session_init(struct session *session, struct router *router, const struct limits *limits)
 {
 	*session = (struct session){.router = router, .limits = limits,
-				    .connect = HANDSHAKE_DEFAULTS};
+				    .connect = HANDSHAKE_DEFAULTS,
+				    .subs = {.bytes = &router->pool->taken_bytes}};
 	outbox_init(&session->outbox, router->pool);
 	session_update_care(session);
 }
@@ -34,22 +35,6 @@ void session_init(struct session *session, struct router *router, const struct l
 void session_update_care(struct session *session)
 {
 	session->careful = session->connect.pedantic || session->outbox.guard;
-}
-
-/* A piece for itself and one for its leaf, the words, and of a pattern a node for each token. */
-static uint64_t bytes_of(const struct sub *sub)
-{
-	enum { NODE_BYTES = 64 };
-	struct slice subject = leaf_subject(sub->leaf);
-	const struct links *links = leaf_links(sub->leaf);
-	uint64_t bytes = sizeof(*sub) + sub->sid_length + sizeof(*sub->leaf) + subject.length +
-			 (uint64_t)2 * SLAB_EXTRA;
-
-	if (links && links->queue)
-		bytes += sizeof(*links) + router_queue_name(links->queue).length;
-	if (links && links->node)
-		bytes += sizeof(*links) + NODE_BYTES * subject_count_tokens(subject);
-	return bytes;
 }
 
 /*
@@ -64,7 +49,7 @@ static uint64_t sub_bytes(const struct session *session)
 	struct sub *sub;
 
 	while (count < SOME && (sub = map_next(&session->subs, &at))) {
-		bytes += bytes_of(sub);
+		bytes += router_sub_bytes(session->router, sub);
 		count++;
 	}
 	return count > 0 ? bytes * session->subs.count / count : 0;
@@ -76,7 +61,7 @@ size_t session_held_bytes(const struct session *session)
 	size_t unread = outbox->is_behind ? outbox->pending_bytes : 0;
 	size_t inbound = session->inbound ? session->inbound->capacity : 0;
 
-	return unread + inbound + (size_t)sub_bytes(session);
+	return unread + inbound + map_bytes(&session->subs) + (size_t)sub_bytes(session);
 }
 
 void session_give_up(struct session *session)

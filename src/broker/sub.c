@@ -3,14 +3,14 @@
 
 #include "base/slab.h"
 
-static size_t size_with(size_t sid_length)
+size_t sub_size(size_t sid_length)
 {
 	return sizeof(struct sub) + (sid_length < SID_QUICK ? SID_QUICK : sid_length + 1);
 }
 
 struct sub *sub_new(struct slab *slab, struct outbox *outbox, struct slice sid)
 {
-	struct sub *sub = slab_take(slab, size_with(sid.length));
+	struct sub *sub = slab_take(slab, sub_size(sid.length));
 
 	if (!sub)
 		return NULL;
@@ -23,5 +23,5 @@ struct sub *sub_new(struct slab *slab, struct outbox *outbox, struct slice sid)
 
 void sub_free(struct slab *slab, struct sub *sub)
 {
-	slab_return(slab, sub, size_with(sub->sid_length));
+	slab_return(slab, sub, sub_size(sub->sid_length));
 }

@@ -39,6 +39,9 @@ enum { SID_QUICK = 8 };
 struct sub *sub_new(struct slab *slab, struct outbox *outbox, struct slice sid);
 void sub_free(struct slab *slab, struct sub *sub);
 
+/* What sub_new() takes. */
+size_t sub_size(size_t sid_length);
+
 static inline struct slice sub_sid(const struct sub *sub)
 {
 	return (struct slice){sub->sid, sub->sid_length};

@@ -50,6 +50,11 @@ void trie_init(struct trie *trie, uint64_t key)
 	slab_init(&trie->slab);
 }
 
+void trie_count_bytes(struct trie *trie, size_t *bytes)
+{
+	trie->slab.bytes = trie->literals.bytes = trie->groups.bytes = bytes;
+}
+
 /* The room for walks, when there is nothing to walk. */
 static void free_room(struct trie *trie)
 {
@@ -93,6 +98,7 @@ static struct node *new_node(struct trie *trie, struct node *parent, struct slic
 	if (!node)
 		return NULL;
 	*node = (struct node){.parent = parent, .length = (uint32_t)token.length};
+	node->children.bytes = trie->slab.bytes;
 	if (token.length > 0)
 		memcpy(node->token, token.bytes, token.length);
 	return node;
@@ -243,6 +249,42 @@ static void free_leaf(struct trie *trie, struct leaf *leaf)
 	if (leaf->is_many)
 		free(leaf->many);
 	slab_return(&trie->slab, memory, leaf_size(leaf->subject_length, leaf->has_links));
+}
+
+/* How many things hang there. More than one of a pattern's queue groups count as one. */
+static size_t node_count(const struct node *node)
+{
+	return node->children.count + (node->star != NULL) + (node->leaves != NULL) +
+	       (node->tails != NULL);
+}
+
+static size_t table_share(const struct map *map)
+{
+	return map->count > 0 ? map_bytes(map) / map->count : 0;
+}
+
+static size_t nodes_share(const struct node *node)
+{
+	enum { MANY = 65536 };
+	size_t bytes = 0, sharers = 1;
+
+	for (; node && sharers < MANY; node = node->parent) {
+		sharers *= node_count(node);
+		bytes += (node_size(node->length) + SLAB_EXTRA + map_bytes(&node->children)) / sharers;
+	}
+	return bytes;
+}
+
+size_t trie_leaf_bytes(const struct trie *trie, const struct leaf *leaf)
+{
+	const struct links *links = leaf_links(leaf);
+	size_t bytes = leaf_size(leaf->subject_length, leaf->has_links) + SLAB_EXTRA;
+
+	if (!links)
+		return bytes + table_share(&trie->literals);
+	if (links->previous)
+		return bytes;
+	return bytes + (links->node ? nodes_share(links->node) : table_share(&trie->groups));
 }
 
 /* Plain subscriptions come first, so that theirs is found at once; groups follow in no order. */

@@ -83,6 +83,15 @@ enum { TRIE_OK = 0, TRIE_FIRST = 1, TRIE_LAST = 2 };
 void trie_init(struct trie *trie, uint64_t key);
 void trie_fini(struct trie *trie); /* all leaves are gone */
 
+/* All that it takes, and its slab gives, is counted there as well from now on: it is still empty. */
+void trie_count_bytes(struct trie *trie, size_t *bytes);
+
+/*
+ * A leaf's share of that, about: all of what is only there for it, and of a table or a node a part,
+ * as if all that hangs there were alike.
+ */
+size_t trie_leaf_bytes(const struct trie *trie, const struct leaf *leaf);
+
 /* Gives back the memory that nothing stands in. */
 void trie_trim(struct trie *trie);
 
@@ -110,13 +119,13 @@ int leaf_join(struct leaf *leaf, struct sub *sub);
 /* TRIE_LAST: nobody is left, and the leaf is to be dropped. */
 int leaf_leave(struct leaf *leaf, struct sub *sub);
 
-static inline struct links *leaf_links(struct leaf *leaf)
+static inline struct links *leaf_links(const struct leaf *leaf)
 {
-	return leaf->has_links ? (struct links *)(void *)leaf - 1 : NULL;
+	return leaf->has_links ? (struct links *)(uintptr_t)leaf - 1 : NULL;
 }
 
 /* NULL: plain subscriptions. */
-static inline struct queue *leaf_queue(struct leaf *leaf)
+static inline struct queue *leaf_queue(const struct leaf *leaf)
 {
 	return leaf->has_links ? leaf_links(leaf)->queue : NULL;
 }

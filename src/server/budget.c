@@ -12,6 +12,7 @@
 enum {
 	SHARE = 2,          /* of what there is; the kernel's buffers of our sockets take memory too */
 	LEAST_MESSAGES = 8, /* of the largest size */
+	PARTING_AT_ONCE = 64, /* subscriptions */
 	SPARE_EIGHTHS = 1,  /* of the budget that are free again when somebody had to go */
 };
 
@@ -91,17 +92,18 @@ static struct holder *list_holders(const struct server *server, size_t *count)
  */
 static void hurry_the_gone(struct server *server)
 {
-	enum { SLICE = 1024 };
-	struct list *at = server->parting.next;
+	struct list *at = server->parting.next, *next;
 
-	while (at != &server->parting && pool_is_overdrawn(&server->pool)) {
+	for (; at != &server->parting && pool_is_overdrawn(&server->pool); at = next) {
 		struct client *client = container_of(at, struct client, stalled_link);
-		struct list *next = at->next;
+		uint32_t most = PARTING_AT_ONCE;
 
-		if (client->state != CLIENT_OPEN)
-			client_part(client, &(uint32_t){SLICE});
-		if (client->state == CLIENT_OPEN || list_is_empty(at))
-			at = next;
+		next = at->next;
+		if (client->state == CLIENT_OPEN)
+			continue;
+		server->has_parted = true;
+		if (!client_part(client, &most))
+			next = at;
 	}
 }
 
@@ -119,6 +121,7 @@ void budget_keep(struct server *server)
 	for (size_t at = 0; at < count && pool_held_bytes(pool) > leaving + enough; at++) {
 		struct client *client = holders[at].client;
 
+		server->budget.has_closed = true;
 		client_drop(client, FAULT_BUDGET);
 		client_give_up(client);
 		leaving += session_held_bytes(&client->session);

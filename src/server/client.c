@@ -64,29 +64,29 @@ static void arm(struct client *client)
 /* Ending. */
 
 /* It goes on in another account. */
-static void leave_account(struct client *client, uint32_t *most)
+static bool leave_account(struct client *client, uint32_t *most)
 {
 	if (!session_remove_some_subs(&client->session, most))
-		return;
+		return false;
 	list_remove(&client->stalled_link);
 	access_has_left(client);
+	return true;
 }
 
-void client_part(struct client *client, uint32_t *most)
+bool client_part(struct client *client, uint32_t *most)
 {
 	struct server *server = client->server;
 
-	if (client->state == CLIENT_OPEN) {
-		leave_account(client, most);
-		return;
-	}
+	if (client->state == CLIENT_OPEN)
+		return leave_account(client, most);
 	if (!session_end_some_subs(&client->session, most))
-		return;
+		return false;
 	list_remove(&client->stalled_link);
 	/* An account that the configuration does not know any more may go. */
 	session_enter(&client->session, &server->router);
 	if (client->state == CLIENT_DEAD && list_is_empty(&client->link))
 		list_append(&server->dead, &client->link);
+	return true;
 }
 
 /* No session any more; `state` says what is left to do for the socket. */

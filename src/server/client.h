@@ -73,9 +73,9 @@ void client_listen(struct client *client);
 
 /*
  * One in server.parting: ends some of its subscriptions, each of which is one less of *most. With
- * the last one it leaves the list, and goes on if it only leaves its account.
+ * the last one it leaves the list, and goes on if it only leaves its account: then true.
  */
-void client_part(struct client *client, uint32_t *most);
+bool client_part(struct client *client, uint32_t *most);
 
 /* When the turn has ended. False: only its socket is closed, it is still in server.parting. */
 bool client_free(struct client *client);

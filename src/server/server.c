@@ -394,14 +394,25 @@ void server_flush_hot(struct server *server)
 /* One who leaves may have a million subscriptions: others have their turns meanwhile. */
 static void part(struct server *server, uint32_t most)
 {
-	if (list_is_empty(&server->parting))
+	if (list_is_empty(&server->parting) && !server->has_parted)
 		return;
 	while (most > 0 && !list_is_empty(&server->parting))
 		client_part(container_of(server->parting.next, struct client, stalled_link), &most);
+	server->has_parted = false;
 	if (list_is_empty(&server->parting))
 		accounts_settle(server);
 	else
 		server->loop.has_more = true;
+}
+
+/* At once: what comes next may have other sizes, and find no room where those stood who had to go. */
+static void give_back(struct server *server)
+{
+	if (!server->budget.has_closed || !list_is_empty(&server->parting))
+		return;
+	server->budget.has_closed = false;
+	accounts_trim(server);
+	memory_give_back();
 }
 
 static void free_dead(struct server *server)
@@ -479,9 +490,10 @@ static void end_turn(struct server *server)
 	if (pool_is_overdrawn(&server->pool))
 		budget_keep(server);
 	/* Who left while others were written to. */
-	if (!list_is_empty(&server->parting))
+	if (!list_is_empty(&server->parting) || server->has_parted)
 		server->loop.has_more = true;
 	free_dead(server);
+	give_back(server);
 	plan_trim(server);
 	status_plan(server);
 	idle_plan(server);
@@ -525,12 +537,17 @@ static void log_listener(struct listener *listener)
 		  listener->adopted ? " (from the supervisor)" : "");
 }
 
+static void log_budget(const struct server *server)
+{
+	log_write(server->log, LOG_LEVEL_INFO, NULL, "  Memory:   %s", server->budget.text);
+}
+
 static void log_identity(const struct server *server)
 {
 	log_write(server->log, LOG_LEVEL_INFO, NULL, "  Name:     %s",
 		  server->options->name ? server->options->name : server->id);
 	log_write(server->log, LOG_LEVEL_INFO, NULL, "  ID:       %s", server->id);
-	log_write(server->log, LOG_LEVEL_INFO, NULL, "  Memory:   %s", server->budget.text);
+	log_budget(server);
 }
 
 int server_start(struct server *server)
@@ -578,6 +595,7 @@ int server_print_info(const struct server *server, const struct options *options
 void server_take_options(struct server *server, const struct options *options, struct buf *info)
 {
 	uint64_t connections = server->max_connections;
+	struct budget before = server->budget;
 
 	buf_fini(&server->info);
 	server->info = *info;
@@ -587,6 +605,8 @@ void server_take_options(struct server *server, const struct options *options, s
 	take_advertised(server, options);
 	pool_limit(&server->pool, (size_t)options->max_pending);
 	budget_take(server, options);
+	if (strcmp(before.text, server->budget.text) != 0)
+		log_budget(server);
 	accounts_trace(server, options->trace ? &server->trace : NULL);
 	fit_descriptors(server, connections);
 	close_surplus(server);

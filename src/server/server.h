@@ -82,6 +82,7 @@ struct server {
 	uint64_t started;      /* seconds since 1970; survives a hand-over */
 	uint64_t freed;        /* clients, since memory was last given back */
 	uint64_t unsubscribed; /* router.unsubscribed, then */
+	bool has_parted;       /* somebody in `parting`, in this turn: accounts are to be settled */
 	bool is_stopping;
 	bool is_parking;       /* when it stops: another process goes on with the connections */
 	uint64_t drained_bytes; /* taken by receivers that were nearly full */

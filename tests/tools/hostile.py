@@ -245,7 +245,7 @@ def unsubscribe(broker, count):
 
 
 def come_and_go(broker, connections, count, seconds):
-    """Each subscribes, goes as soon as all is said, and comes again."""
+    """Each subscribes, goes as soon as all of it has been read, and comes again."""
     text = HELLO + b"".join(b"SUB many.%08d %d\r\n" % (number, number) for number in range(count))
     opened, end = 0, time.monotonic() + seconds
     poll = select.poll()
@@ -254,7 +254,7 @@ def come_and_go(broker, connections, count, seconds):
     def come():
         sock = broker.connect()
         sock.setblocking(False)
-        crowd[sock.fileno()] = [sock, memoryview(text)]
+        crowd[sock.fileno()] = [sock, memoryview(text + b"PING\r\n")]
         poll.register(sock, select.POLLOUT)
 
     for _ in range(connections):
@@ -263,18 +263,22 @@ def come_and_go(broker, connections, count, seconds):
         for fd, _ in poll.poll(100):
             sock, rest = crowd[fd]
             try:
-                rest = rest[sock.send(rest[:1 << 18]):]
+                if rest:
+                    crowd[fd][1] = rest = rest[sock.send(rest[:1 << 18]):]
+                    poll.modify(fd, select.POLLOUT if rest else select.POLLIN)
+                    continue
+                heard = sock.recv(4096)
+                if heard and b"PONG" not in heard:
+                    continue
             except BlockingIOError:
                 continue
             except OSError:
-                rest = b""
-            crowd[fd][1] = rest
-            if not rest:
-                poll.unregister(fd)
-                del crowd[fd]
-                sock.close()
-                come()
-                opened += 1
+                pass  # closed
+            poll.unregister(fd)
+            del crowd[fd]
+            sock.close()
+            come()
+            opened += 1
     for sock, _ in crowd.values():
         leave(sock)
     tell(opened=opened, bytes_most=broker.memory("VmHWM"))

@@ -390,7 +390,8 @@ static void a_large_table_moves_a_few_items_at_a_time(void)
 {
 	struct item *all = calloc(CROWD, sizeof(*all)), *twin = calloc(1, sizeof(*twin));
 	uint32_t most = 0, moving = 0;
-	struct map map = {0};
+	size_t bytes = 0;
+	struct map map = {.bytes = &bytes};
 
 	for (uint32_t at = 0; at < 2 * CROWD; at++) {
 		struct item *item = &all[at % CROWD];
@@ -409,6 +410,8 @@ static void a_large_table_moves_a_few_items_at_a_time(void)
 			most = hashed;
 		moving += map.mask >= MAP_LARGE && map_move(&map)->old;
 		look_at_some(&map, all, at);
+		CHECK_NUMBER(bytes, map_bytes(&map));
+		CHECK(bytes >= map.count * sizeof(void *));
 		if (at % 9973 == 0)
 			CHECK_NUMBER(walk_through(&map), map.count);
 		if (at % 997 == 0 && at > 0 && at < CROWD) {
@@ -421,6 +424,7 @@ static void a_large_table_moves_a_few_items_at_a_time(void)
 	CHECK(moving > 1000);
 	CHECK(most > 0 && most <= HASHED_A_STEP);
 	CHECK(!map.buckets);
+	CHECK_NUMBER(bytes, 0);
 	free(all);
 	free(twin);
 }
@@ -429,7 +433,8 @@ static void a_table_may_be_emptied_and_given_up_while_it_moves(void)
 {
 	struct item *all = calloc(CROWD, sizeof(*all)), *item;
 	uint32_t place = 0, left;
-	struct map map = {0};
+	size_t bytes = 0;
+	struct map map = {.bytes = &bytes};
 
 	for (uint32_t at = 0; map.mask < MAP_LARGE || !map_move(&map)->old; at++) {
 		snprintf(all[at].text, sizeof(all[at].text), "n%u", at);
@@ -444,7 +449,9 @@ static void a_table_may_be_emptied_and_given_up_while_it_moves(void)
 	}
 	CHECK_NUMBER(map.count, 10);
 	CHECK_NUMBER(walk_through(&map), 10);
+	CHECK_NUMBER(bytes, map_bytes(&map));
 	map_fini(&map);
+	CHECK_NUMBER(bytes, 0);
 	free(all);
 }
 
