@@ -13,6 +13,7 @@ BEYOND_MB=24
 setup() {
 	lib_setup
 	differs memory-budget
+	# shellcheck disable=SC2034 # measure.bash's
 	BACKGROUND=()
 }
 
@@ -166,6 +167,7 @@ crowd_of_greedy() {
 	local client
 	for client in {1..6}; do
 		join "greedy$client" || return
+		# shellcheck disable=SC2016 # perl's
 		in_background perl -e '
 			$SIG{PIPE} = "IGNORE";
 			printf "$ARGV[0]\r\n", $_ or last for 1 .. 5000000;' "$1" >&"${FD[greedy$client]}"
