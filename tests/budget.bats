@@ -331,6 +331,7 @@ connection.sendall(b"abc")
 	read -ra after <"/proc/$BROKER_PID/stat"
 	((after[13] + after[14] - before[13] - before[14] < 10))
 	count_short 1
+	grep -q '\[WRN\] Nobody will tell when memory is short: Broken pipe$' "$LOG"
 }
 
 @test "nobody wants it watched" {
