@@ -71,6 +71,15 @@ _ERRNOS = {
     "getifaddrs": "EMFILE ENFILE ENOBUFS ENOMEM EAFNOSUPPORT",
     "dlopen": "ENOENT",
     "fopen": _PATH + " EMFILE ENFILE EINTR",
+    "fgets": "EAGAIN EBADF EINTR EIO EOVERFLOW ENOMEM ENXIO",
+    "popen": "EAGAIN EMFILE ENFILE ENOMEM",
+    "pclose": "ECHILD EINTR",
+    "stat": _PATH + " EFAULT EOVERFLOW",
+    "kill": "EINVAL EPERM ESRCH",
+    "nanosleep": "EFAULT EINTR EINVAL",
+    "prctl": "EINVAL EPERM",
+    "sched_setscheduler": "EINVAL EPERM ESRCH",
+    "madvise": "EAGAIN EBADF EINVAL EIO ENOMEM EPERM EFAULT",
 }
 
 ERRORS = {function: [(name, getattr(errno, name)) for name in names.split()] for function, names in _ERRNOS.items()}
@@ -78,8 +87,25 @@ ERRORS["getaddrinfo"] = [(name, getattr(socket, name)) for name in
                          "EAI_AGAIN EAI_BADFLAGS EAI_FAIL EAI_FAMILY EAI_MEMORY EAI_NONAME EAI_SERVICE "
                          "EAI_SOCKTYPE EAI_SYSTEM".split()]
 
-CAN_BE_SHORT = ("read", "readv", "recv", "pread", "write", "writev", "send")
+CAN_BE_SHORT = ("read", "readv", "recv", "recvmsg", "pread", "write", "writev", "send", "sendmsg")
 # Out of something for a while: these go on failing, too, as long as a conversation lasts.
 CAN_LAST = {"alloc": ("ENOMEM",), "open": ("EMFILE",), "socketpair": ("EMFILE",), "memfd_create": ("EMFILE",),
             "fcntl": ("EMFILE",),
             "epoll_ctl": ("ENOSPC",), "pthread_create": ("EAGAIN",)}
+
+# What the broker calls besides, and why it has no rows above; `*`: all that begin so.
+CANNOT_FAIL = {
+    "they have no errors, or none for arguments like ours":
+        "__assert_fail __ctype_* __errno_location __memcpy_chk __memset_chk __snprintf_chk __vsnprintf_chk "
+        "__isoc99_sscanf _exit clock_gettime getenv getpid gmtime_r localtime_r inet_ntop mem* str* snprintf time "
+        "qsort sysconf sig*set sigaddset unsetenv free freeaddrinfo freeifaddrs gai_strerror malloc_trim",
+    "they are counted as `alloc`": "malloc calloc realloc aligned_alloc posix_memalign",
+    "they only fail where they allocate, which fails": "json_* posix_spawn_file_actions_* posix_spawnattr_*",
+    "their own calls of the C library fail": "sd_*",
+    "only of what is wrongly made": "pthread_cond_* pthread_mutex_* pthread_detach pthread_join pthread_sigmask",
+    "nothing is lost with what was read": "fclose dlclose",
+    "a library of another kind, see tests/unit/crypto.c": "dlsym",
+    "who hears nothing cannot be told of it": "puts __printf_chk __fprintf_chk __syslog_chk openlog",
+    "the compiler and the C library have them for themselves":
+        "_ITM_* __cxa_finalize __gmon_start__ __libc_start_main __stack_chk_fail",
+}

@@ -234,6 +234,8 @@ class Session:
     ends = False      # so does the broker
     slack = 0         # blocks that it may leave
     lasting = None    # {function: errnos}: it is only about these, which last
+    only = None       # functions that it is about; others fail elsewhere
+    records = ("sendmsg", "recvmsg")  # what passes through them is whole
     # Functions that do not go on failing, or being short, all the time: signals are read by them, and the log is asked.
     whole = ()
 
@@ -651,6 +653,126 @@ class Idle(Adopted):
     ends = True
 
 
+class Fitted(Start):
+    """What is there already is in its way: a socket's file, and a configuration that is not."""
+
+    only = ("lstat", "unlink", "connect", "access", "getifaddrs", "stat")
+
+    def prepare(self, broker):
+        super().prepare(broker)
+        path = os.path.join(broker.folder, "stale")
+        if os.path.exists(path):
+            os.unlink(path)
+        with socket.socket(socket.AF_UNIX) as stale:
+            stale.bind(path)
+
+
+class Inetd(Adopted):
+    """With one socket as its standard input, output and error."""
+
+    # Without its log it tells syslog, which is not looked at here.
+    only = ("dup2",)
+
+    def act(self, broker):
+        if os.path.exists(broker.unix):
+            os.unlink(broker.unix)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(broker.unix)
+            listener.listen(100)
+            broker.spawn(broker.given, stdin=listener, stdout=listener, stderr=listener)
+        if not broker.await_ready() and broker.process.returncode:
+            raise Disturbed("the broker did not start")
+
+    def arguments(self, broker):
+        return ["-D", "--inetd", "-l", broker.log_path]
+
+
+class Pressed(Start):
+    """It is told that memory is short."""
+
+    only = ("stat", "open", "read", "write", "epoll_ctl")
+
+    def prepare(self, broker):
+        super().prepare(broker)
+        path = os.path.join(broker.folder, "pressure")
+        if not os.path.exists(path):
+            os.mkfifo(path)
+        broker.more = {"MEMORY_PRESSURE_WATCH": path, "MEMORY_PRESSURE_WRITE": "eA=="}
+
+    def act(self, broker):
+        super().act(broker)
+        with open(broker.more["MEMORY_PRESSURE_WATCH"], "r+b", buffering=0) as pressure:
+            pressure.write(b"x")
+            if broker.await_told("Memory is short", "Nobody will tell").startswith("Nobody"):
+                raise Disturbed("it does not hear of it")
+
+
+class Ordering(Broker):
+    """`minats --signal`, and whom it is for: somebody who answers at once."""
+
+    SCRIPT = "trap 'echo ok >%(d)s/new; mv %(d)s/new %(d)s/reload' HUP; echo; while :; do read -r || [ $? -gt 128 ] || exit; done"
+
+    def __init__(self, setup, folder, page):
+        super().__init__(setup, folder, page)
+        self.target = subprocess.Popen(["bash", "-c", self.SCRIPT % {"d": folder}], stdin=subprocess.PIPE,
+                                       stdout=subprocess.PIPE)
+        self.target.stdout.readline()
+        self.more = {"RUNTIME_DIRECTORY": folder, "PATH": f"{folder}:{os.environ['PATH']}"}
+        with open(os.path.join(folder, "pid"), "w", encoding="ascii") as file:
+            file.write(f"{self.target.pid}\n")
+        # What looks for it must find no other one of that name on this machine.
+        pgrep = os.path.join(folder, "pgrep")
+        with open(pgrep, "w", encoding="ascii") as file:
+            file.write(f"#!/bin/sh\necho {self.target.pid}\n")
+        os.chmod(pgrep, 0o755)
+
+    def kill(self):
+        super().kill()
+        self.target.stdin.close()
+        self.target.wait()
+        self.target.stdout.close()
+
+
+class Order(Start):
+    """A signal is sent, and how it went is told."""
+
+    ends = True
+
+    def make_broker(self, setup, folder, page):
+        return Ordering(setup, folder, page)
+
+    def arguments(self, broker):
+        return self.options_in(broker)
+
+    def act(self, broker):
+        broker.spawn(broker.given)
+        broker.await_end()
+
+
+class Units(Life):
+    """A bus tells the unit of a client."""
+
+    only = ("alloc", "socket", "connect", "sendmsg", "recvmsg", "poll", "epoll_ctl", "fcntl", "getsockopt",
+            "setsockopt")
+    records = ()
+    # The bus has them, for good.
+    slack = 3
+
+    def prepare(self, broker):
+        if not hasattr(broker, "bus"):
+            broker.bus = Bus(os.path.join(broker.folder, "bus"))
+            broker.more = {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=" + broker.bus.path}
+        super().prepare(broker)
+
+    def act(self, broker):
+        with Client(broker.unix) as client:
+            client.join()
+            asked = broker.bus.answered
+            end = time.monotonic() + 0.2
+            while broker.bus.answered == asked and time.monotonic() < end:
+                time.sleep(0.001)
+
+
 SESSIONS = [
     Session("connect", connect),
     Session("subscribe", subscribe),
@@ -676,6 +798,12 @@ SESSIONS = [
     End("end"),
     LameDuck("lame-duck", options=("--lame_duck_grace_period", "0")),
     Idle("idle", options=("--exit-idle-time", "20ms")),
+    Fitted("start-fitted", options=("--listen", "unix:{folder}/stale", "--listen", "0.0.0.0:-1", "-c",
+                                    "-{folder}/nothing")),
+    Inetd("start-inetd"),
+    Pressed("pressure"),
+    Order("order", options=("--signal", "reload={folder}/pid")),
+    Order("order-found", options=("--signal", "reload")),
     Replace("replace"),
     Replace("replace-users", users=USERS),
     Restart("restart"),
