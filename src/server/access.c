@@ -578,11 +578,13 @@ int access_replace(struct server *server, struct auth *auth, char why[ACCESS_WHY
 {
 	struct access *access = &server->access;
 	struct auth *before = access->auth;
+	int error;
 
 	if (load_libraries(access, auth, why))
 		return 1;
-	if (accounts_prepare(server, auth) < 0) {
-		snprintf(why, ACCESS_WHY, "out of memory");
+	error = accounts_prepare(server, auth);
+	if (error < 0) {
+		snprintf(why, ACCESS_WHY, "%s", strerror(-error));
 		return 1;
 	}
 	/* What binds the clients is of the one before. */

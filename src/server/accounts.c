@@ -43,14 +43,16 @@ static int add(struct server *server, const char *name)
 {
 	struct account *account = malloc(sizeof(*account));
 	uint64_t seeds[2];
+	int error;
 
 	if (!account)
 		return -ENOMEM;
 	account->name = strdup(name);
-	if (!account->name || random_fill(seeds, sizeof(seeds)) < 0) {
+	error = account->name ? random_fill(seeds, sizeof(seeds)) : -ENOMEM;
+	if (error < 0) {
 		free(account->name);
 		free(account);
-		return -ENOMEM;
+		return error;
 	}
 	router_init(&account->router, &server->pool, seeds);
 	account->router.trace = server->router.trace;
