@@ -7,6 +7,8 @@ clock_gettime(2) is not here: of a clock that is always there, into memory of ou
 close(2), which is never a failure, but always a mistake of the caller's, and which libsystemd takes for that.
 """
 import errno
+import os
+import re
 import socket
 
 _PATH = "EACCES ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR"
@@ -93,12 +95,66 @@ CAN_LAST = {"alloc": ("ENOMEM",), "open": ("EMFILE",), "socketpair": ("EMFILE",)
             "fcntl": ("EMFILE",),
             "epoll_ctl": ("ENOSPC",), "pthread_create": ("EAGAIN",)}
 
+_ANY = r"\[(FTL|ERR|WRN)\] .*\S|closed: Slow Consumer|minats: .*\S"
+# (function, errno, or None for all): how the log tells, where not by the text of the errno, and why.
+TOLD_OTHERWISE = {
+    # As nats-server calls it, whatever it was.
+    **{(function, None): "(Read|Write) Error|closed: Slow Consumer|" + _ANY for function in
+       ("read", "readv", "recv", "recvmsg", "write", "writev", "send", "sendmsg", "epoll_ctl")},
+    # pthread_create(3) has no other word for a lack of memory.
+    ("alloc", None): r"emory|cannot start the log: Resource temporarily unavailable",
+    # Without a nonce no signature can be right.
+    **{("open", name): re.escape(os.strerror(getattr(errno, name))) + "|Authentication Failure"
+       for name in _ERRNOS["open"].split()},
+    ("dlopen", None): "cannot be loaded",
+    # What it cannot be asked of is no listening socket, for us.
+    ("getsockopt", None): _ANY,
+    # Who cannot make sure that the file of a socket is a stale one takes it for one in use.
+    **{(function, None): "Address already in use" for function in ("lstat", "unlink", "connect")},
+    # The file is opened then, which tells.
+    ("access", None): _ANY,
+    ("getaddrinfo", None): _ANY,
+}
+
+
+# The same of allocations in a session: who has no room for an answer is told of no reason, but the log is, of his own
+# mistake; and the libraries of cryptography say no, for a lack of memory as well.
+TOLD_BY_SESSION = {
+    "wrong": _ANY,
+    "permissions": "emory|Violation|Authentication Failure",
+    "login": "emory|Authentication Failure",
+    "sign-in": "emory|Authentication Failure",
+    "life-users": "emory|Violation|Authentication Failure",
+}
+
+
+# What is wrong with a connection that is handed over is told, not which call found that; so it is with a trial, and with
+# the process that an order is for.
+TOLD_IN_SHORT = ("replace", "replace-users", "restart", "order", "order-found")
+
+
+def reason_of(session, function, name, error):
+    """What must be in the log when this failure has hurt somebody."""
+    if session in TOLD_IN_SHORT:
+        return _ANY
+    if function == "alloc" and session in TOLD_BY_SESSION:
+        return TOLD_BY_SESSION[session]
+    for key in ((function, name), (function, None)):
+        if key in TOLD_OTHERWISE:
+            return TOLD_OTHERWISE[key]
+    if name == "short":
+        return _ANY
+    if function == "alloc":
+        return "emory"
+    return re.escape(os.strerror(error))
+
+
 # What the broker calls besides, and why it has no rows above; `*`: all that begin so.
 CANNOT_FAIL = {
     "they have no errors, or none for arguments like ours":
         "__assert_fail __ctype_* __errno_location __memcpy_chk __memset_chk __snprintf_chk __vsnprintf_chk "
         "__isoc99_sscanf _exit clock_gettime getenv getpid gmtime_r localtime_r inet_ntop mem* str* snprintf time "
-        "qsort sysconf sig*set sigaddset unsetenv free freeaddrinfo freeifaddrs gai_strerror malloc_trim",
+        "qsort sysconf sig*set sigaddset signal unsetenv free freeaddrinfo freeifaddrs gai_strerror malloc_trim",
     "they are counted as `alloc`": "malloc calloc realloc aligned_alloc posix_memalign",
     "they only fail where they allocate, which fails": "json_* posix_spawn_file_actions_* posix_spawnattr_*",
     "their own calls of the C library fail": "sd_*",

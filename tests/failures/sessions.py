@@ -243,7 +243,7 @@ class Session:
         self.name = name
         self.users = users
         # What the thread that hashes passwords has in hand goes with the process, and so do those that close.
-        self.slack = 3 if users or self.may_lose else 0
+        self.slack = 6 if self.may_lose else 3 if users else 0
         self.options = list(options)
         self.whole = self.whole + whole
         if act:
@@ -336,8 +336,11 @@ class RunOut(Session):
         with Client(broker.unix) as leaver, Client(broker.unix) as stayer:
             leaver.join()
             stayer.join()
+            highest = max(broker.descriptors(), default=None)
+            if highest is None:
+                raise Disturbed("the broker has ended")
             before = resource.prlimit(broker.pid, resource.RLIMIT_NOFILE)
-            resource.prlimit(broker.pid, resource.RLIMIT_NOFILE, (max(broker.descriptors()) + 1, before[1]))
+            resource.prlimit(broker.pid, resource.RLIMIT_NOFILE, (highest + 1, before[1]))
             try:
                 with Client(broker.unix) as client:
                     if select.select([client.socket], [], [], 0.05)[0]:
@@ -710,27 +713,36 @@ class Pressed(Start):
 class Ordering(Broker):
     """`minats --signal`, and whom it is for: somebody who answers at once."""
 
-    SCRIPT = "trap 'echo ok >%(d)s/new; mv %(d)s/new %(d)s/reload' HUP; echo; while :; do read -r || [ $? -gt 128 ] || exit; done"
+    SCRIPT = ("trap 'echo ok >%(d)s/new; mv %(d)s/new %(d)s/reload' HUP; echo; "
+              "while :; do read -r || [ $? -gt 128 ] || exit; done")
 
     def __init__(self, setup, folder, page):
         super().__init__(setup, folder, page)
-        self.target = subprocess.Popen(["bash", "-c", self.SCRIPT % {"d": folder}], stdin=subprocess.PIPE,
+        self.target = None
+        self.more = {"RUNTIME_DIRECTORY": folder, "PATH": f"{folder}:{os.environ['PATH']}"}
+
+    def bring_target(self):
+        if self.target:
+            return
+        self.target = subprocess.Popen(["bash", "-c", self.SCRIPT % {"d": self.folder}], stdin=subprocess.PIPE,
                                        stdout=subprocess.PIPE)
         self.target.stdout.readline()
-        self.more = {"RUNTIME_DIRECTORY": folder, "PATH": f"{folder}:{os.environ['PATH']}"}
-        with open(os.path.join(folder, "pid"), "w", encoding="ascii") as file:
+        with open(os.path.join(self.folder, "pid"), "w", encoding="ascii") as file:
             file.write(f"{self.target.pid}\n")
         # What looks for it must find no other one of that name on this machine.
-        pgrep = os.path.join(folder, "pgrep")
+        pgrep = os.path.join(self.folder, "pgrep")
         with open(pgrep, "w", encoding="ascii") as file:
             file.write(f"#!/bin/sh\necho {self.target.pid}\n")
         os.chmod(pgrep, 0o755)
 
     def kill(self):
         super().kill()
+        if not self.target:
+            return
         self.target.stdin.close()
         self.target.wait()
         self.target.stdout.close()
+        self.target = None
 
 
 class Order(Start):
@@ -741,36 +753,16 @@ class Order(Start):
     def make_broker(self, setup, folder, page):
         return Ordering(setup, folder, page)
 
+    def prepare(self, broker):
+        super().prepare(broker)
+        broker.bring_target()
+
     def arguments(self, broker):
         return self.options_in(broker)
 
     def act(self, broker):
         broker.spawn(broker.given)
         broker.await_end()
-
-
-class Units(Life):
-    """A bus tells the unit of a client."""
-
-    only = ("alloc", "socket", "connect", "sendmsg", "recvmsg", "poll", "epoll_ctl", "fcntl", "getsockopt",
-            "setsockopt")
-    records = ()
-    # The bus has them, for good.
-    slack = 3
-
-    def prepare(self, broker):
-        if not hasattr(broker, "bus"):
-            broker.bus = Bus(os.path.join(broker.folder, "bus"))
-            broker.more = {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=" + broker.bus.path}
-        super().prepare(broker)
-
-    def act(self, broker):
-        with Client(broker.unix) as client:
-            client.join()
-            asked = broker.bus.answered
-            end = time.monotonic() + 0.2
-            while broker.bus.answered == asked and time.monotonic() < end:
-                time.sleep(0.001)
 
 
 SESSIONS = [
