@@ -89,7 +89,8 @@ ERRORS["getaddrinfo"] = [(name, getattr(socket, name)) for name in
                          "EAI_AGAIN EAI_BADFLAGS EAI_FAIL EAI_FAMILY EAI_MEMORY EAI_NONAME EAI_SERVICE "
                          "EAI_SOCKTYPE EAI_SYSTEM".split()]
 
-CAN_BE_SHORT = ("read", "readv", "recv", "recvmsg", "pread", "write", "writev", "send", "sendmsg")
+# What goes through recvmsg(2) and sendmsg(2) here are records, which are whole.
+CAN_BE_SHORT = ("read", "readv", "recv", "pread", "write", "writev", "send")
 # Out of something for a while: these go on failing, too, as long as a conversation lasts.
 CAN_LAST = {"alloc": ("ENOMEM",), "open": ("EMFILE",), "socketpair": ("EMFILE",), "memfd_create": ("EMFILE",),
             "fcntl": ("EMFILE",),

@@ -235,7 +235,6 @@ class Session:
     slack = 0         # blocks that it may leave
     lasting = None    # {function: errnos}: it is only about these, which last
     only = None       # functions that it is about; others fail elsewhere
-    records = ("sendmsg", "recvmsg")  # what passes through them is whole
     # Functions that do not go on failing, or being short, all the time: signals are read by them, and the log is asked.
     whole = ()
 

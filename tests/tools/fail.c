@@ -291,42 +291,6 @@ ssize_t send(int fd, const void *bytes, size_t length, int flags)
 	return verdict == FAILS ? -1 : real(fd, bytes, verdict == IS_SHORT ? ONE : length, flags);
 }
 
-/* Of a stream; a record is whole. */
-
-ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
-{
-	enum verdict verdict = judge(FN_sendmsg, fd);
-	struct msghdr part = *message;
-	struct iovec one = first_byte(message->msg_iov, (int)message->msg_iovlen);
-
-	REAL(sendmsg);
-	if (verdict == FAILS)
-		return -1;
-	part.msg_iov = &one;
-	part.msg_iovlen = 1;
-	return real(fd, verdict == IS_SHORT ? &part : message, flags);
-}
-
-ssize_t recvmsg(int fd, struct msghdr *message, int flags)
-{
-	enum verdict verdict = judge(FN_recvmsg, fd);
-	struct msghdr whole = *message;
-	struct iovec one = first_byte(message->msg_iov, (int)message->msg_iovlen);
-	ssize_t got;
-
-	REAL(recvmsg);
-	if (verdict == FAILS)
-		return -1;
-	if (verdict == IS_SHORT) {
-		message->msg_iov = &one;
-		message->msg_iovlen = 1;
-	}
-	got = real(fd, message, flags);
-	message->msg_iov = whole.msg_iov;
-	message->msg_iovlen = whole.msg_iovlen;
-	return got;
-}
-
 /* The others, which fail with -1 and errno. What cannot be short is whole. */
 
 #define CALL(type, name, fd, params, args) \
@@ -342,6 +306,8 @@ CALL(int, bind, fd, (int fd, __CONST_SOCKADDR_ARG address, socklen_t length), (f
 CALL(int, listen, fd, (int fd, int backlog), (fd, backlog))
 CALL(int, connect, fd, (int fd, __CONST_SOCKADDR_ARG address, socklen_t length),
      (fd, address, length))
+CALL(ssize_t, recvmsg, fd, (int fd, struct msghdr *message, int flags), (fd, message, flags))
+CALL(ssize_t, sendmsg, fd, (int fd, const struct msghdr *message, int flags), (fd, message, flags))
 CALL(int, epoll_create1, -1, (int flags), (flags))
 CALL(int, epoll_ctl, fd, (int epoll, int operation, int fd, struct epoll_event *event),
      (epoll, operation, fd, event))
