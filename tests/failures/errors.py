@@ -102,8 +102,8 @@ TOLD_OTHERWISE = {
     # As nats-server calls it, whatever it was.
     **{(function, None): "(Read|Write) Error|closed: Slow Consumer|" + _ANY for function in
        ("read", "readv", "recv", "recvmsg", "write", "writev", "send", "sendmsg", "epoll_ctl")},
-    # pthread_create(3) has no other word for a lack of memory.
-    ("alloc", None): r"emory|cannot start the log: Resource temporarily unavailable",
+    # pthread_create(3) has no other word for a lack of memory, and dlopen(3) may have none.
+    ("alloc", None): r"emory|cannot start the log: Resource temporarily unavailable|cannot be loaded",
     # Without a nonce no signature can be right.
     **{("open", name): re.escape(os.strerror(getattr(errno, name))) + "|Authentication Failure"
        for name in _ERRNOS["open"].split()},
