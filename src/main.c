@@ -101,6 +101,14 @@ static int order_reload(const struct signals_order *order, struct buf *why)
 	return verdict_is_told() ? verdict_await(order->pid, RELOAD_MS, why) : EXIT_SUCCESS;
 }
 
+/* Without memory there may be none. */
+static const char *text_of(struct buf *why)
+{
+	if (why->length == 0 || buf_append(why, (struct slice){"", 1}) < 0)
+		return "out of memory";
+	return why->bytes;
+}
+
 static int send_signal(const char *argument)
 {
 	struct signals_order order;
@@ -112,7 +120,7 @@ static int send_signal(const char *argument)
 	else if (code == 0)
 		code = signals_send(&order, &why);
 	if (code)
-		fprintf(stderr, "minats: %.*s\n", (int)why.length, why.bytes ? why.bytes : "");
+		fprintf(stderr, "minats: %s\n", text_of(&why));
 	buf_fini(&why);
 	return code;
 }
@@ -222,14 +230,6 @@ static int act(struct settings *settings)
 	default:
 		return run(settings);
 	}
-}
-
-/* Without memory there may be none. */
-static const char *text_of(struct buf *why)
-{
-	if (why->length == 0 || buf_append(why, (struct slice){"", 1}) < 0)
-		return "out of memory";
-	return why->bytes;
 }
 
 int main(int argc, char *argv[])

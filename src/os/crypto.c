@@ -88,7 +88,7 @@ int crypto_load_signatures(struct crypto *crypto, char why[CRYPTO_WHY])
 	if (crypto->libcrypto && knows_signatures(crypto))
 		return 0;
 	snprintf(why, CRYPTO_WHY, "nkeys need OpenSSL's libcrypto.so.3, which %s",
-		 crypto->libcrypto ? "does not know Ed25519 here" : "cannot be loaded");
+		 crypto->libcrypto ? "does not know Ed25519 here, or is out of memory" : "cannot be loaded");
 	return 1;
 }
 
@@ -108,7 +108,7 @@ int crypto_load_hashes(struct crypto *crypto, char why[CRYPTO_WHY])
 	if (crypto->libcrypt && knows_bcrypt(crypto))
 		return 0;
 	snprintf(why, CRYPTO_WHY, "bcrypt passwords need libxcrypt's libcrypt.so, which %s",
-		 crypto->libcrypt ? "is of another kind here" : "cannot be loaded");
+		 crypto->libcrypt ? "is of another kind here, or out of memory" : "cannot be loaded");
 	return 1;
 }
 

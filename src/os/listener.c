@@ -64,10 +64,25 @@ static bool remove_stale(const struct sockaddr_un *address)
 	return stale && unlink(address->sun_path) == 0;
 }
 
+/* 0 or -1 and errno. */
+static int bind_unix(int fd, const struct sockaddr_un *address)
+{
+	const struct sockaddr *any = (const struct sockaddr *)address;
+
+	if (bind(fd, any, sizeof(*address)) == 0)
+		return 0;
+	if (errno != EADDRINUSE)
+		return -1;
+	if (remove_stale(address))
+		return bind(fd, any, sizeof(*address));
+	/* Not what went wrong when it was looked at. */
+	errno = EADDRINUSE;
+	return -1;
+}
+
 static int open_unix(const char *path, char why[256])
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	const struct sockaddr *any = (const struct sockaddr *)&address;
 	int error;
 	int fd;
 
@@ -79,9 +94,7 @@ static int open_unix(const char *path, char why[256])
 	fd = new_socket(AF_UNIX, 0);
 	if (fd < 0)
 		return fail(why, "create a socket for " UNIX_PREFIX, path);
-	if ((bind(fd, any, sizeof(address)) == 0 ||
-	     (errno == EADDRINUSE && remove_stale(&address) &&
-	      bind(fd, any, sizeof(address)) == 0)) && listen(fd, BACKLOG) == 0)
+	if (bind_unix(fd, &address) == 0 && listen(fd, BACKLOG) == 0)
 		return fd;
 	error = fail(why, "listen on " UNIX_PREFIX, path);
 	close(fd);

@@ -122,16 +122,23 @@ void pressure_forget(struct pressure *pressure)
 	pressure->loop = NULL;
 }
 
+static void lose(struct pressure *pressure, int error)
+{
+	pressure_forget(pressure);
+	pressure->lost(pressure, error);
+}
+
 static void on_timer(struct timer *timer)
 {
 	struct pressure *pressure = container_of(timer, struct pressure, timer);
+	int error = listen_now(pressure);
 
-	if (listen_now(pressure) < 0)
-		pressure_forget(pressure);
+	if (error < 0)
+		lose(pressure, error);
 }
 
-/* What is said there means nothing. False: it has ended. */
-static bool read_all(int fd)
+/* What is said there means nothing. -errno; -EPIPE: it has ended. */
+static int read_all(int fd)
 {
 	char bytes[4096];
 	ssize_t got;
@@ -139,20 +146,26 @@ static bool read_all(int fd)
 	do
 		got = read(fd, bytes, sizeof(bytes));
 	while (got == sizeof(bytes));
-	return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
+	if (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR)))
+		return 0;
+	return got == 0 ? -EPIPE : -errno;
 }
 
 static void on_ready(struct source *source, unsigned ready)
 {
 	struct pressure *pressure = container_of(source, struct pressure, source);
+	int error = pressure->is_file ? 0 : read_all(source->fd);
 
 	(void)ready;
-	if (!pressure->is_file && !read_all(source->fd)) {
-		pressure_forget(pressure);
+	if (error < 0) {
+		lose(pressure, error);
 		return;
 	}
-	if (loop_want(pressure->loop, source, 0) < 0 || listen_later(pressure) < 0)
-		pressure_forget(pressure);
+	error = loop_want(pressure->loop, source, 0);
+	if (error == 0)
+		error = listen_later(pressure);
+	if (error < 0)
+		lose(pressure, error);
 	pressure->felt(pressure);
 }
 

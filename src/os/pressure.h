@@ -18,11 +18,12 @@ struct pressure {
 	struct timer timer; /* until then it is not listened to: once in a second will do */
 	bool is_file;       /* of the kernel's, which is not to be read */
 	void (*felt)(struct pressure *pressure);
+	void (*lost)(struct pressure *pressure, int error); /* it is not watched any more; -errno */
 };
 
 /*
  * 1: it is watched. 0: nobody wants it. -errno: it cannot be, and `why` says what is wrong. `felt`
- * is set by the caller; nothing else may have happened to it before.
+ * and `lost` are set by the caller; nothing else may have happened to it before.
  */
 int pressure_watch(struct pressure *pressure, struct loop *loop, char why[PRESSURE_WHY]);
 void pressure_forget(struct pressure *pressure);

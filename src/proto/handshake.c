@@ -227,6 +227,15 @@ static int make_readable(struct buf *out, struct slice json)
 	return 0;
 }
 
+/* Without memory jansson says at places that a token is invalid: who is wrong is so twice. */
+static json_t *decode(const struct buf *text, json_error_t *error)
+{
+	const char *bytes = text->bytes ? text->bytes : "";
+	json_t *value = json_loadb(bytes, text->length, JSON_DECODE_ANY, error);
+
+	return value ? value : json_loadb(bytes, text->length, JSON_DECODE_ANY, error);
+}
+
 /* Where memory runs out jansson often says nothing. */
 static enum fault fault_of(json_error_t *error)
 {
@@ -244,8 +253,7 @@ static json_t *load(struct slice json, enum fault *fault)
 
 	*fault = FAULT_NONE;
 	if (made == 0)
-		value = json_loadb(text.bytes ? text.bytes : "", text.length, JSON_DECODE_ANY,
-				   &error);
+		value = decode(&text, &error);
 	if (!value)
 		*fault = made == -EINVAL ? FAULT_JSON : fault_of(&error);
 	/* There may be a password in it. */

@@ -314,14 +314,22 @@ static bool is_to_be_hashed(const struct client *client, struct auth_decision *d
 static bool begin_check(struct client *client, const struct auth_decision *decision)
 {
 	struct access *access = &client->server->access;
+	bool was_failing = access->checks_fail;
+	int error = -ENOMEM;
 
 	access->checked_secret = strdup(decision->secret);
-	if (access->checked_secret &&
-	    hasher_begin(&access->hasher, &access->crypto, decision->given,
-			 access->checked_secret) == 0) {
+	if (access->checked_secret)
+		error = hasher_begin(&access->hasher, &access->crypto, decision->given,
+				     access->checked_secret);
+	access->checks_fail = error < 0;
+	if (error == 0) {
 		access->checked = client;
 		return true;
 	}
+	/* That client only hears that he is refused, and so do those behind him. */
+	if (!was_failing)
+		client_log(client, LOG_LEVEL_ERROR, NULL, "Cannot check a password: %s",
+			   strerror(-error));
 	forget_secret(access);
 	return false;
 }
@@ -578,11 +586,13 @@ int access_replace(struct server *server, struct auth *auth, char why[ACCESS_WHY
 {
 	struct access *access = &server->access;
 	struct auth *before = access->auth;
+	int error;
 
 	if (load_libraries(access, auth, why))
 		return 1;
-	if (accounts_prepare(server, auth) < 0) {
-		snprintf(why, ACCESS_WHY, "out of memory");
+	error = accounts_prepare(server, auth);
+	if (error < 0) {
+		snprintf(why, ACCESS_WHY, "%s", strerror(-error));
 		return 1;
 	}
 	/* What binds the clients is of the one before. */

@@ -33,6 +33,7 @@ struct access {
 	struct timer timer;      /* when somebody's turn comes who was delayed */
 	struct client *checked;  /* whose password the hasher has; NULL: nobody's, or it is gone */
 	char *checked_secret;    /* the hash that it is compared with */
+	bool checks_fail; /* the last one could not be made, which the log knows */
 	struct list asking;      /* clients that wait for the name of their unit */
 	uint64_t salt;           /* of stamps */
 };

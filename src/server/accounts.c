@@ -43,14 +43,16 @@ static int add(struct server *server, const char *name)
 {
 	struct account *account = malloc(sizeof(*account));
 	uint64_t seeds[2];
+	int error;
 
 	if (!account)
 		return -ENOMEM;
 	account->name = strdup(name);
-	if (!account->name || random_fill(seeds, sizeof(seeds)) < 0) {
+	error = account->name ? random_fill(seeds, sizeof(seeds)) : -ENOMEM;
+	if (error < 0) {
 		free(account->name);
 		free(account);
-		return -ENOMEM;
+		return error;
 	}
 	router_init(&account->router, &server->pool, seeds);
 	account->router.trace = server->router.trace;
@@ -112,14 +114,16 @@ int accounts_prepare(struct server *server, const struct auth *auth)
 		account_of(at)->is_new = account_of(at)->is_wanted = false;
 	for (uint32_t at = 0; at < auth->account_count; at++) {
 		struct account *account = find(server, auth->accounts[at]);
+		int error = 0;
 
-		if (account) {
+		if (account)
 			account->is_wanted = true;
-		} else if (strcmp(auth->accounts[at], AUTH_GLOBAL_ACCOUNT) != 0 &&
-			   add(server, auth->accounts[at]) < 0) {
+		else if (strcmp(auth->accounts[at], AUTH_GLOBAL_ACCOUNT) != 0)
+			error = add(server, auth->accounts[at]);
+		if (error < 0) {
 			remove_if(server, is_new);
 			want_all(server);
-			return -ENOMEM;
+			return error;
 		}
 	}
 	return 0;

@@ -34,8 +34,10 @@ static uint64_t now_of(const struct client *client)
 
 static void watch(struct client *client, unsigned want)
 {
-	if (loop_want(&client->server->loop, &client->source, want) < 0)
-		client_drop(client, FAULT_READ);
+	int error = loop_want(&client->server->loop, &client->source, want);
+
+	if (error < 0)
+		client_drop(client, error == -ENOMEM ? FAULT_MEMORY : FAULT_READ);
 }
 
 /* Sets the timer to the next moment at which something is due. */

@@ -112,14 +112,16 @@ int settings_read(struct settings *settings, int argc, char *const argv[], struc
 {
 	struct options *options = &settings->options;
 	char problem[512];
+	int error;
 
 	*settings = (struct settings){0};
 	if (options_read(options, argc, argv, problem))
 		return tell(why, problem);
 	if (options->action != OPTIONS_RUN && options->action != OPTIONS_CHECK)
 		return 0;
-	if (make_auth(settings) < 0)
-		return tell(why, strerror(ENOMEM));
+	error = make_auth(settings);
+	if (error < 0)
+		return tell(why, strerror(-error));
 	if (options->config && read_file(settings, why))
 		return 1;
 	return add_user(options, settings->auth, why);

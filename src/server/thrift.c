@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/thrift.h"
 
+#include <string.h>
+
 #include "os/log.h"
 #include "server/client.h"
 #include "server/events.h"
@@ -26,16 +28,27 @@ static void on_pressure(struct pressure *pressure)
 		  (before - server->pool.taken_bytes) / 1024);
 }
 
-void thrift_begin(struct server *server)
+static void log_unwatched(const struct server *server, const char *why)
 {
-	char why[PRESSURE_WHY];
-
-	server->thrift.pressure.felt = on_pressure;
-	if (pressure_watch(&server->thrift.pressure, &server->loop, why) >= 0)
-		return;
 	log_write(server->log, LOG_LEVEL_WARNING,
 		  &(struct log_fields){.event = EVENT_PRESSURE_UNWATCHED, .reason = why},
 		  "Nobody will tell when memory is short: %s", why);
+}
+
+static void on_lost(struct pressure *pressure, int error)
+{
+	log_unwatched(container_of(pressure, struct server, thrift.pressure), strerror(-error));
+}
+
+void thrift_begin(struct server *server)
+{
+	struct pressure *pressure = &server->thrift.pressure;
+	char why[PRESSURE_WHY];
+
+	pressure->felt = on_pressure;
+	pressure->lost = on_lost;
+	if (pressure_watch(pressure, &server->loop, why) < 0)
+		log_unwatched(server, why);
 }
 
 void thrift_end(struct server *server)

@@ -213,20 +213,22 @@ class Broker:
         self.witness = None
         self.mark = 0
         self.fields = b""
+        self.more = {}  # of its environment
 
     # Its life.
 
     def environment(self):
         """The system bus is not asked: what it answers, and how often, would differ."""
         return {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent", "FAIL": self.page.path,
-                "LD_PRELOAD": self.setup.preload, **self.setup.environment}
+                "LD_PRELOAD": self.setup.preload, **self.setup.environment, **self.more}
 
     def spawn(self, arguments, **more):
         """Without anybody waiting for it."""
         with open(self.log_path, "ab") as log:
             self.mark = log.tell()
-            self.process = subprocess.Popen([self.setup.minats, *arguments], stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log, env=self.environment(), **more)
+            self.process = subprocess.Popen(
+                [self.setup.minats, *arguments], env=self.environment(),
+                **{"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, **more})
 
     @property
     def pid(self):

@@ -234,6 +234,7 @@ class Session:
     ends = False      # so does the broker
     slack = 0         # blocks that it may leave
     lasting = None    # {function: errnos}: it is only about these, which last
+    only = None       # functions that it is about; others fail elsewhere
     # Functions that do not go on failing, or being short, all the time: signals are read by them, and the log is asked.
     whole = ()
 
@@ -241,7 +242,7 @@ class Session:
         self.name = name
         self.users = users
         # What the thread that hashes passwords has in hand goes with the process, and so do those that close.
-        self.slack = 3 if users or self.may_lose else 0
+        self.slack = 6 if self.may_lose else 3 if users else 0
         self.options = list(options)
         self.whole = self.whole + whole
         if act:
@@ -334,8 +335,11 @@ class RunOut(Session):
         with Client(broker.unix) as leaver, Client(broker.unix) as stayer:
             leaver.join()
             stayer.join()
+            highest = max(broker.descriptors(), default=None)
+            if highest is None:
+                raise Disturbed("the broker has ended")
             before = resource.prlimit(broker.pid, resource.RLIMIT_NOFILE)
-            resource.prlimit(broker.pid, resource.RLIMIT_NOFILE, (max(broker.descriptors()) + 1, before[1]))
+            resource.prlimit(broker.pid, resource.RLIMIT_NOFILE, (highest + 1, before[1]))
             try:
                 with Client(broker.unix) as client:
                     if select.select([client.socket], [], [], 0.05)[0]:
@@ -651,6 +655,115 @@ class Idle(Adopted):
     ends = True
 
 
+class Fitted(Start):
+    """What is there already is in its way: a socket's file, and a configuration that is not."""
+
+    only = ("lstat", "unlink", "connect", "access", "getifaddrs", "stat")
+
+    def prepare(self, broker):
+        super().prepare(broker)
+        path = os.path.join(broker.folder, "stale")
+        if os.path.exists(path):
+            os.unlink(path)
+        with socket.socket(socket.AF_UNIX) as stale:
+            stale.bind(path)
+
+
+class Inetd(Adopted):
+    """With one socket as its standard input, output and error."""
+
+    # Without its log it tells syslog, which is not looked at here.
+    only = ("dup2",)
+
+    def act(self, broker):
+        if os.path.exists(broker.unix):
+            os.unlink(broker.unix)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(broker.unix)
+            listener.listen(100)
+            broker.spawn(broker.given, stdin=listener, stdout=listener, stderr=listener)
+        if not broker.await_ready() and broker.process.returncode:
+            raise Disturbed("the broker did not start")
+
+    def arguments(self, broker):
+        return ["-D", "--inetd", "-l", broker.log_path]
+
+
+class Pressed(Start):
+    """It is told that memory is short."""
+
+    only = ("stat", "open", "read", "write", "epoll_ctl")
+
+    def prepare(self, broker):
+        super().prepare(broker)
+        path = os.path.join(broker.folder, "pressure")
+        if not os.path.exists(path):
+            os.mkfifo(path)
+        broker.more = {"MEMORY_PRESSURE_WATCH": path, "MEMORY_PRESSURE_WRITE": "eA=="}
+
+    def act(self, broker):
+        super().act(broker)
+        with open(broker.more["MEMORY_PRESSURE_WATCH"], "r+b", buffering=0) as pressure:
+            pressure.write(b"x")
+            if broker.await_told("Memory is short", "Nobody will tell").startswith("Nobody"):
+                raise Disturbed("it does not hear of it")
+
+
+class Ordering(Broker):
+    """`minats --signal`, and whom it is for: somebody who answers at once."""
+
+    SCRIPT = ("trap 'echo ok >%(d)s/new; mv %(d)s/new %(d)s/reload' HUP; echo; "
+              "while :; do read -r || [ $? -gt 128 ] || exit; done")
+
+    def __init__(self, setup, folder, page):
+        super().__init__(setup, folder, page)
+        self.target = None
+        self.more = {"RUNTIME_DIRECTORY": folder, "PATH": f"{folder}:{os.environ['PATH']}"}
+
+    def bring_target(self):
+        if self.target:
+            return
+        self.target = subprocess.Popen(["bash", "-c", self.SCRIPT % {"d": self.folder}], stdin=subprocess.PIPE,
+                                       stdout=subprocess.PIPE)
+        self.target.stdout.readline()
+        with open(os.path.join(self.folder, "pid"), "w", encoding="ascii") as file:
+            file.write(f"{self.target.pid}\n")
+        # What looks for it must find no other one of that name on this machine.
+        pgrep = os.path.join(self.folder, "pgrep")
+        with open(pgrep, "w", encoding="ascii") as file:
+            file.write(f"#!/bin/sh\necho {self.target.pid}\n")
+        os.chmod(pgrep, 0o755)
+
+    def kill(self):
+        super().kill()
+        if not self.target:
+            return
+        self.target.stdin.close()
+        self.target.wait()
+        self.target.stdout.close()
+        self.target = None
+
+
+class Order(Start):
+    """A signal is sent, and how it went is told."""
+
+    ends = True
+
+    def make_broker(self, setup, folder, page):
+        return Ordering(setup, folder, page)
+
+    def prepare(self, broker):
+        super().prepare(broker)
+        broker.bring_target()
+
+    def arguments(self, broker):
+        return self.options_in(broker)
+
+    def act(self, broker):
+        broker.spawn(broker.given)
+        broker.await_end()
+
+
 SESSIONS = [
     Session("connect", connect),
     Session("subscribe", subscribe),
@@ -676,6 +789,12 @@ SESSIONS = [
     End("end"),
     LameDuck("lame-duck", options=("--lame_duck_grace_period", "0")),
     Idle("idle", options=("--exit-idle-time", "20ms")),
+    Fitted("start-fitted", options=("--listen", "unix:{folder}/stale", "--listen", "0.0.0.0:-1", "-c",
+                                    "-{folder}/nothing")),
+    Inetd("start-inetd"),
+    Pressed("pressure"),
+    Order("order", options=("--signal", "reload={folder}/pid")),
+    Order("order-found", options=("--signal", "reload")),
     Replace("replace"),
     Replace("replace-users", users=USERS),
     Restart("restart"),

@@ -18,6 +18,7 @@
 #include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -36,6 +37,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Allocations are one function, however they are called. tests/failures/broker.py reads this. */
@@ -46,7 +48,8 @@
 	X(fstat) X(lstat) X(access) X(rename) X(unlink) X(memfd_create) X(pipe) X(pipe2) \
 	X(socketpair) X(fcntl) X(dup2) X(poll) X(signalfd) X(sigprocmask) X(getrlimit) \
 	X(setrlimit) X(waitpid) X(setenv) X(pthread_create) X(posix_spawnp) X(execvp) \
-	X(getaddrinfo) X(getifaddrs) X(dlopen) X(fopen)
+	X(getaddrinfo) X(getifaddrs) X(dlopen) X(fopen) X(fgets) X(popen) X(pclose) X(stat) \
+	X(kill) X(nanosleep) X(prctl) X(sched_setscheduler) X(madvise)
 
 enum {
 #define X(name) FN_##name,
@@ -76,16 +79,28 @@ static const char *planted = "";
 static _Atomic bool is_broken;
 static _Thread_local int my_thread __attribute__((tls_model("initial-exec"))) = -1;
 
-/* It is not about a program on trial, by which the broker learns whether it could be replaced. */
+/*
+ * It is not about a program on trial, by which the broker learns whether it could be replaced, nor
+ * about others that it starts.
+ */
+static bool is_concerned(int argc, char **argv)
+{
+	const char *last = argv[argc - 1];
+
+	return strcmp(program_invocation_short_name, "minats") == 0 &&
+	       strcmp(last, "--version") != 0 && strcmp(last, "-t") != 0;
+}
+
 __attribute__((constructor)) static void begin(int argc, char **argv)
 {
 	const char *path = getenv("FAIL"), *plant = getenv("FAIL_PLANTED");
-	const char *last = argv[argc - 1];
 	struct page *mapped;
 	int fd;
 
-	if (!path || strcmp(last, "--version") == 0 || strcmp(last, "-t") == 0)
+	if (!path || !is_concerned(argc, argv))
 		return;
+	/* Nothing stays behind, however the harness ends. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	fd = openat(AT_FDCWD, path, O_RDWR | O_CLOEXEC);
 	mapped = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (fd < 0 || mapped == MAP_FAILED)
@@ -94,8 +109,6 @@ __attribute__((constructor)) static void begin(int argc, char **argv)
 	atomic_store(&mapped->blocks, atomic_load(&unseen.blocks));
 	planted = plant ? plant : "";
 	page = mapped;
-	/* Nothing stays behind, however the harness ends. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
 static bool has_planted(const char *fault)
@@ -307,6 +320,7 @@ CALL(int, getsockname, fd, (int fd, __SOCKADDR_ARG address, socklen_t *length),
 CALL(int, shutdown, fd, (int fd, int how), (fd, how))
 CALL(int, fstat, fd, (int fd, struct stat *status), (fd, status))
 CALL(int, lstat, -1, (const char *path, struct stat *status), (path, status))
+CALL(int, stat, -1, (const char *restrict path, struct stat *restrict status), (path, status))
 CALL(int, access, -1, (const char *path, int mode), (path, mode))
 CALL(int, rename, -1, (const char *from, const char *to), (from, to))
 CALL(int, unlink, -1, (const char *path), (path))
@@ -325,6 +339,38 @@ CALL(pid_t, waitpid, -1, (pid_t pid, int *status, int options), (pid, status, op
 CALL(int, setenv, -1, (const char *name, const char *value, int replaces), (name, value, replaces))
 CALL(int, execvp, -1, (const char *file, char *const argv[]), (file, argv))
 CALL(int, getifaddrs, -1, (struct ifaddrs **interfaces), (interfaces))
+CALL(int, kill, -1, (pid_t pid, int number), (pid, number))
+CALL(int, nanosleep, -1, (const struct timespec *pause, struct timespec *rest), (pause, rest))
+CALL(int, sched_setscheduler, -1, (pid_t pid, int policy, const struct sched_param *param),
+     (pid, policy, param))
+CALL(int, madvise, -1, (void *start, size_t length, int advice), (start, length, advice))
+
+/* What it has started is waited for all the same. */
+int pclose(FILE *pipe)
+{
+	enum verdict verdict = judge(FN_pclose, -1);
+	int error = errno;
+	int status;
+
+	REAL(pclose);
+	status = real(pipe);
+	if (verdict == FAILS)
+		errno = error;
+	return verdict == FAILS ? -1 : status;
+}
+
+int prctl(int option, ...)
+{
+	enum verdict verdict = judge(FN_prctl, -1);
+	va_list arguments;
+	unsigned long value;
+
+	REAL(prctl);
+	va_start(arguments, option);
+	value = va_arg(arguments, unsigned long);
+	va_end(arguments);
+	return verdict == FAILS ? -1 : real(option, value, 0L, 0L, 0L);
+}
 
 int accept4(int fd, __SOCKADDR_ARG address, socklen_t *length, int flags)
 {
@@ -388,21 +434,20 @@ int fcntl(int fd, int command, ...)
 	return verdict == FAILS ? -1 : real(fd, command, argument);
 }
 
-void *dlopen(const char *name, int flags)
-{
-	enum verdict verdict = judge(FN_dlopen, -1);
+/* Those that fail with NULL. */
 
-	REAL(dlopen);
-	return verdict == FAILS ? NULL : real(name, flags);
-}
+#define GIVER(type, name, params, args) \
+	type *name params \
+	{ \
+		enum verdict verdict = judge(FN_##name, -1); \
+		REAL(name); \
+		return verdict == FAILS ? NULL : real args; \
+	}
 
-FILE *fopen(const char *path, const char *mode)
-{
-	enum verdict verdict = judge(FN_fopen, -1);
-
-	REAL(fopen);
-	return verdict == FAILS ? NULL : real(path, mode);
-}
+GIVER(void, dlopen, (const char *name, int flags), (name, flags))
+GIVER(FILE, fopen, (const char *path, const char *mode), (path, mode))
+GIVER(FILE, popen, (const char *command, const char *mode), (command, mode))
+GIVER(char, fgets, (char *line, int size, FILE *file), (line, size, file))
 
 /* Those that return what went wrong. */
 
