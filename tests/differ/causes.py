@@ -78,15 +78,16 @@ def find_causes(conversation):
 
 
 def has_second_connect(conversation):
-    """Somebody has subscribed before it."""
-    said = {}
+    """Somebody has subscribed between two."""
+    connected, subscribed = set(), set()
     for at, _, line in control_lines(conversation):
-        verb = line[:7].upper()
-        verbs = said.setdefault(conversation.steps[at].who, [])
-        if verb == b"CONNECT" and b"SUB" in verbs:
-            return True
-        if verb == b"CONNECT" or (verb[:3] == b"SUB" and b"CONNECT" in verbs):
-            verbs.append(verb.split()[0])
+        who, verb = conversation.steps[at].who, line[:7].upper()
+        if verb == b"CONNECT" and line != CLOSE:
+            if who in subscribed:
+                return True
+            connected.add(who)
+        if verb.startswith(b"SUB") and who in connected:
+            subscribed.add(who)
     return False
 
 

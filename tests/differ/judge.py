@@ -172,6 +172,18 @@ def keeps_subscriptions(conversation, ours, theirs, older):
                                        for at in (0, 1))).left
 
 
+def loses_messages(conversation, ours, older):
+    """As the newest does over a second CONNECT; so must whoever gets into another account."""
+    if conversation.use == "accounts":
+        return False
+    ours, older = speak_older(ours), speak_older(older)
+    # What is published below $ may be reserved by now.
+    def drop_reserved(ops):
+        return [op for op in ops if not (MESSAGE.match(op) and b"$" in op)]
+    pairs = [(drop_reserved(ops), drop_reserved(older.get(who, []))) for who, ops in ours.items()]
+    return any(a[1:] != b[1:] and lacks_messages(b[1:], a[1:]) for a, b in pairs)
+
+
 def read_keys(path):
     with open(path, encoding="utf-8") as file:
         return set(re.findall(r"^([a-z0-9-]+):", file.read(), re.M))
@@ -206,9 +218,11 @@ def find_fault(conversation, ours, theirs, older=None):
     fault = check_expected(conversation, ours, verdict)
     if fault or conversation.key:
         return fault, verdict.keys | ({conversation.key} if conversation.key else set())
-    if verdict.left and has_second_connect(conversation):
-        if keeps_subscriptions(conversation, ours, theirs, older):
-            return None, verdict.keys | {"second-connect"}
+    is_second = has_second_connect(conversation)
+    if is_second and verdict.left and keeps_subscriptions(conversation, ours, theirs, older):
+        return None, verdict.keys | {"second-connect"}
+    if is_second and older and loses_messages(conversation, ours, older):
+        return "the subscriptions are lost over a second CONNECT", verdict.keys
     if verdict.left:
         return f"{', '.join(verdict.left)} heard something else", verdict.keys
     left, keys = check_older(conversation, ours, theirs, older) if older else ([], set())
