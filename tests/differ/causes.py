@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-What minats does otherwise on purpose with a line, told as another line with which a nats-server does
-the same. So all that is heard can be compared, before such a line and behind it, by whomever.
+What minats does otherwise on purpose with a line, told as another line with which a nats-server
+does the same. So all that is heard can be compared, before such a line and behind it, by whomever.
 """
 import itertools
 import json

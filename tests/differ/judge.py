@@ -13,6 +13,8 @@ from causes import CAUSES, has_second_connect
 IDENTITY = {"server_id", "server_name", "host", "port", "client_id", "client_ip", "nonce"}
 INFO_KEYS = {"info-version": {"version", "go", "minats"},
              "info-extras": {"git_commit", "api_lvl", "xkey"}}
+DENIED = re.compile(rb"-ERR 'Permissions Violation for Subscription to .*\(sid \"(.*)\"\)'\r\n",
+                    re.S)
 
 
 class Verdict:
@@ -129,9 +131,6 @@ def compare_older(conversation, ours, older):
     if speak_older(ours) != ours:
         verdict.keys.add("older")
     return verdict
-
-
-DENIED = re.compile(rb"-ERR 'Permissions Violation for Subscription to .*\(sid \"(.*)\"\)'\r\n", re.S)
 
 
 def is_503(op):

@@ -106,7 +106,7 @@ class Ring:
 
 
 class Verdict:
-    """Of one conversation, held once: why it fails or None, the keys met, what was heard of whom."""
+    """Of one conversation, held once: why it fails or None, the keys met, what was heard."""
 
     def __init__(self, fault, keys, heard):
         self.fault, self.keys, self.heard = fault, keys, heard
@@ -117,7 +117,7 @@ class Result:
 
     def __init__(self, report=None, keys=(), unsteady=None, others_differ=False):
         self.report, self.keys = report, keys
-        self.unsteady, self.others_differ = unsteady, others_differ
+        self.unsteady, self.others_differ, self.is_random = unsteady, others_differ, False
 
 
 def judge_one(ring, conversation, is_random):

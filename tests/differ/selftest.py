@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Proves that differences are found, and none where there is none."""
+import collections
+import contextlib
+import io
 import random
 import tempfile
 
@@ -8,7 +11,8 @@ import judge
 from arena import MESSAGE
 from causes import find_causes, has_second_connect
 from generator import Generator, Shrinker
-from ring import Ring
+from ring import Ring, judge_one
+from tally import Tally
 
 COUNT = 100
 FROM = 8000  # are made to find so many with a cause
@@ -102,8 +106,33 @@ def prove_spoiled(programs, spoil, made):
     return len(spoiled) >= COUNT and len(missed) * 100 <= len(spoiled)
 
 
+def prove_unsteady(programs, made):
+    """A message that is lost once is printed as it was heard, and more than a few fail the run."""
+    def lose_once(conversation, heard):
+        times.update([conversation.title])
+        return lose_message(conversation, heard) if times[conversation.title] == 1 else heard
+    times, tally, shown = collections.Counter(), Tally(), io.StringIO()
+    with tempfile.TemporaryDirectory(prefix="differ.") as folder:
+        ring = Spoiled(programs, folder, lose_once)
+        try:
+            with contextlib.redirect_stdout(shown):
+                for each in made:
+                    tally.add(judge_one(ring, each, True))
+        finally:
+            ring.close()
+    few = tally.counts.copy()
+    with contextlib.redirect_stdout(shown):
+        tally.check_counts(0)
+    yield "what does not come again is printed", "\n    PONG" in shown.getvalue()
+    yield "and counted", few["unsteady"] > 1 and not few["failed"]
+    yield "and fails the run if it is often", tally.counts["failed"] == 1
+    with contextlib.redirect_stdout(shown):
+        tally.check_counts(len(made) + 1)
+    yield "as do fewer conversations than asked for", tally.counts["failed"] == 3
+
+
 def make_suspicious():
-    """Those in which something may be excused, and as many others; in few of them is a message heard."""
+    """Those in which something may be excused, and as many others; few hear a message."""
     made = [Generator("self-test", number).make() for number in range(FROM)]
     with_cause = [each for each in made if has_cause(each)]
     without = [each for each in made if not has_cause(each)]
@@ -123,6 +152,7 @@ def prove(programs):
             finally:
                 ring.close()
             yield "the brokers ended well", not ring.complaints
+    yield from prove_unsteady(programs, made)
     suspicious = make_suspicious()
     yield "a silent broker is found", prove_spoiled(programs, fall_silent, suspicious)
     # Over a second CONNECT the newest one loses them itself: only an older one shows it.
