@@ -78,15 +78,15 @@ def find_causes(conversation):
 
 
 def has_second_connect(conversation):
-    """Somebody has subscribed between two."""
+    """Somebody has subscribed before it."""
     connected, subscribed = set(), set()
     for at, _, line in control_lines(conversation):
         who, verb = conversation.steps[at].who, line[:7].upper()
         if verb == b"CONNECT" and line != CLOSE:
-            if who in subscribed:
+            if who in connected and who in subscribed:
                 return True
             connected.add(who)
-        if verb.startswith(b"SUB") and who in connected:
+        if verb.startswith(b"SUB"):
             subscribed.add(who)
     return False
 

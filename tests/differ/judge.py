@@ -210,7 +210,10 @@ def check_expected(conversation, ours, verdict):
 def check_older(conversation, ours, theirs, older):
     """What is the same in both others must be so in ours. Who heard otherwise, and the keys."""
     verdict = compare_older(conversation, ours, older)
-    differ = compare_older(conversation, theirs, older).left if verdict.left else []
+    theirs, older = speak_older(theirs), speak_older(older)
+    # Without excuses, which are for what is ours.
+    differ = [who for who in verdict.left
+              if not same_operations(Verdict(), theirs.get(who, []), older.get(who, []))]
     verdict.keys |= {"older"} if differ else set()
     return [who for who in verdict.left if who not in differ], verdict.keys
 
