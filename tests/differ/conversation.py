@@ -202,12 +202,17 @@ def write(conversation):
 
 
 class Speech:
-    """Follows what a client says, to know whether an operation is whole and how often it pings."""
+    """
+    Follows what a client says, to know whether an operation is whole, how often it pings, and what
+    is a control line: `lines` are those that are whole, and where each begins.
+    """
 
     def __init__(self):
         self.line, self.left, self.pings = b"", 0, 0
+        self.lines, self.length = [], 0
 
     def take(self, text):
+        self.length += len(text)
         while text:
             if self.left:
                 taken = min(self.left, len(text))
@@ -218,6 +223,7 @@ class Speech:
             text = text[end:] if end else b""
             if end:
                 self.left = payload_length(self.line)
+                self.lines.append((self.length - len(text) - len(self.line), self.line))
                 self.pings += self.line[:4].upper() == b"PING"
                 self.line = b""
 

@@ -6,12 +6,17 @@ in here names its key.
 import json
 import re
 
-from arena import read_info
+from arena import MESSAGE, read_info
+from causes import CAUSES, has_second_connect
 
 # Each connection and each process has its own.
 IDENTITY = {"server_id", "server_name", "host", "port", "client_id", "client_ip", "nonce"}
 INFO_KEYS = {"info-version": {"version", "go", "minats"},
              "info-extras": {"git_commit", "api_lvl", "xkey"}}
+DENIED = re.compile(rb"-ERR 'Permissions Violation for Subscription to .*\(sid \"(.*)\"\)'\r\n",
+                    re.S)
+RESERVED = re.compile(rb"-ERR 'Permissions Violation for Publish "
+                      rb"(to \"\$NRG|with Reply of \"\$JS)\.")
 
 
 class Verdict:
@@ -87,37 +92,7 @@ EXCUSES = [
 ]
 
 
-def has_inner_cr(text):
-    return re.search(rb"\r[^\n]", text) or text.endswith(b"\r")
-
-
-def has_double_key(text):
-    for json_text in re.findall(rb"(?i)^CONNECT\s*(\{.*\})", text, re.M):
-        names = [name.lower() for name in re.findall(rb'"(\w+)"\s*:', json_text)]
-        if len(names) != len(set(names)):
-            return True
-    return False
-
-
-# A key and what a client must have said for the difference to come of it.
-CAUSES = {
-    "hmsg": lambda text: re.search(rb"(?i)hmsg", text),
-    "cr-in-line": has_inner_cr,
-    "lf-after-verb": lambda text: re.search(
-        rb"(?i)((SUB|PUB|-ERR)[ \t]|CONNECT|INFO)[ \t]*\n", text),
-    "client-err": lambda text: re.search(rb"(?is)-ERR[ \t].*\n.", text),
-    "second-connect": lambda text: re.search(rb"(?is)CONNECT.*SUB.*CONNECT", text),
-    "duplicate-keys": has_double_key,
-}
-
-KEYS = {*INFO_KEYS, *CAUSES, *(key for key, *_ in EXCUSES if key)}
-
-
-def cause_of(conversation):
-    for key, is_cause in CAUSES.items():
-        if any(is_cause(conversation.said_by(who)) for who in conversation.clients()):
-            return key
-    return None
+KEYS = {*INFO_KEYS, *CAUSES, "second-connect", *(key for key, *_ in EXCUSES if key)}
 
 
 def compare_heard(verdict, ours, theirs, excuses):
@@ -140,11 +115,76 @@ def compare(conversation, ours, theirs):
     excuses = [] if conversation.key else EXCUSES
     verdict.left = [who for who in sorted({*ours, *theirs})
                     if not compare_heard(verdict, ours.get(who, []), theirs.get(who, []), excuses)]
-    cause = cause_of(conversation) if verdict.left and not conversation.key else None
-    if cause:
-        verdict.keys.add(cause)
-        verdict.left = []
     return verdict
+
+
+def speak_older(heard):
+    """As nats-server 2.9 says it: no INFO again, and less in a 503 and of a queue group."""
+    def shorten(op):
+        op = re.sub(rb"^(HMSG .*) \d+ \d+\r\n(NATS/1.0 503\r\n)Nats-Subject: [^\r]*\r\n",
+                    rb"\1 16 16\r\n\2", op, flags=re.S)
+        return re.sub(rb"^(-ERR 'Permissions .*\") using queue \".*\" (\(sid )", rb"\1 \2", op)
+    return {who: [shorten(op) for at, op in enumerate(ops) if not at or op[:5] != b"INFO "]
+            for who, ops in heard.items()}
+
+
+def compare_older(conversation, ours, older):
+    verdict = compare(conversation, speak_older(ours), speak_older(older))
+    if speak_older(ours) != ours:
+        verdict.keys.add("older")
+    return verdict
+
+
+def is_503(op):
+    return op.startswith(b"HMSG ") and b"\r\nNATS/1.0 503\r\n" in op
+
+
+def lacks_messages(ours, theirs):
+    """Theirs is ours without some messages, and perhaps with a 503 for want of a subscription."""
+    ours, theirs = ([op for op in ops if not is_503(op)] for ops in (ours, theirs))
+    at = 0
+    for op in ours:
+        if at < len(theirs) and same_operation(Verdict(), op, theirs[at]):
+            at += 1
+        elif not MESSAGE.match(op) and not DENIED.match(op):
+            return False
+    return at == len(theirs)
+
+
+def end_denied(ours, older):
+    """What the second user may not hear ends, with a word; the older one goes on as before."""
+    denied = [op for op in ours if DENIED.match(op) and op not in older]
+    for op in denied:
+        at, sid = ours.index(op), DENIED.match(op)[1]
+        ours = ours[:at] + ours[at + 1:]
+        messages = [MESSAGE.match(other) for other in older[at:]]
+        rest = [other for other, is_to in zip(older[at:], messages) if not is_to or is_to[3] != sid]
+        older = older[:at] + rest
+    return ours, older
+
+
+def meets_reserved(heard):
+    """What the older one still lets through, to whomever."""
+    return any(RESERVED.match(op) for ops in heard.values() for op in ops)
+
+
+def keeps_subscriptions(conversation, ours, theirs, older):
+    """Over a second CONNECT. The older one keeps them as well, so that it must say the same."""
+    if not older or meets_reserved(ours):
+        return all(lacks_messages(ours[who], theirs.get(who, [])) for who in ours)
+    older = speak_older(older)
+    pairs = {who: end_denied(ops, older.get(who, [])) for who, ops in speak_older(ours).items()}
+    return not compare(conversation, *({who: pair[at] for who, pair in pairs.items()}
+                                       for at in (0, 1))).left
+
+
+def loses_messages(conversation, ours, older):
+    """As the newest does over a second CONNECT; so must whoever gets into another account."""
+    if conversation.use == "accounts" or meets_reserved(ours):
+        return False
+    ours, older = speak_older(ours), speak_older(older)
+    return any(older[who][1:] != ops[1:] and lacks_messages(older[who][1:], ops[1:])
+               for who, ops in ours.items())
 
 
 def read_keys(path):
@@ -156,21 +196,44 @@ def without_info(ops):
     return b"".join(op for op in ops if not op.startswith(b"INFO "))
 
 
-def find_fault(conversation, ours, theirs):
-    """Why the conversation fails, or None; and the keys that it met."""
-    verdict = compare(conversation, ours, theirs)
+def check_expected(conversation, ours, verdict):
     for who, expected in conversation.expected.items():
         if without_info(ours.get(who, [])) != expected:
-            return f"{who} heard something else than what stands there", verdict.keys
+            return f"{who} heard something else than what stands there"
     if conversation.key and not verdict.left:
-        return f"names {conversation.key}, but nothing differs", verdict.keys
+        return f"names {conversation.key}, but nothing differs"
     if conversation.key and not conversation.expected:
-        return f"names {conversation.key}, but not what is heard instead", verdict.keys
-    if conversation.key:
-        return None, verdict.keys | {conversation.key}
+        return f"names {conversation.key}, but not what is heard instead"
+    return None
+
+
+def check_older(conversation, ours, theirs, older):
+    """What is the same in both others must be so in ours. Who heard otherwise, and the keys."""
+    verdict = compare_older(conversation, ours, older)
+    theirs, older = speak_older(theirs), speak_older(older)
+    # Without excuses, which are for what is ours.
+    differ = [who for who in verdict.left
+              if not same_operations(Verdict(), theirs.get(who, []), older.get(who, []))]
+    verdict.keys |= {"older"} if differ else set()
+    return [who for who in verdict.left if who not in differ], verdict.keys
+
+
+def find_fault(conversation, ours, theirs, older=None):
+    """Why the conversation fails, or None; and the keys that it met."""
+    verdict = compare(conversation, ours, theirs)
+    fault = check_expected(conversation, ours, verdict)
+    if fault or conversation.key:
+        return fault, verdict.keys | ({conversation.key} if conversation.key else set())
+    is_second = has_second_connect(conversation)
+    if is_second and verdict.left and keeps_subscriptions(conversation, ours, theirs, older):
+        return None, verdict.keys | {"second-connect"}
+    if is_second and older and loses_messages(conversation, ours, older):
+        return "the subscriptions are lost over a second CONNECT", verdict.keys
     if verdict.left:
         return f"{', '.join(verdict.left)} heard something else", verdict.keys
-    return None, verdict.keys
+    left, keys = check_older(conversation, ours, theirs, older) if older else ([], set())
+    fault = f"{', '.join(left)} heard what neither of the others says" if left else None
+    return fault, verdict.keys | keys
 
 
 def show(ops):

@@ -3,6 +3,7 @@
 import os
 
 import arena
+import causes
 import conversation as talk
 import judge
 from generator import Shrinker
@@ -53,34 +54,46 @@ class Ring:
         if len(self.complaints) > COMPLAINTS_MAX:
             raise SystemExit("brokers keep failing")
 
-    def hold(self, conversation, only=None):
-        """What is heard, of all or the first `only` brokers, which must serve others afterwards."""
+    def hold(self, conversation, which=slice(None)):
+        """What is heard of all brokers, or of `which`, which must serve others afterwards."""
         try:
-            brokers = self.brokers(conversation.use)[:only]
+            brokers = self.brokers(conversation.use)[which]
             heard = arena.hold(conversation, brokers)
         except OSError as error:
             self.complain(error, conversation)
-            brokers = self.brokers(conversation.use)[:only]
+            brokers = self.brokers(conversation.use)[which]
             heard = arena.hold(conversation, brokers)
         unserved = [broker.program for broker in brokers if not broker.witness.is_served()]
         if unserved:
             self.complain(f"{', '.join(unserved)} does not serve others", conversation)
         return heard
 
-    def fault(self, conversation):
-        """Why it fails each time that it is held; None: it does not. And the keys that it met."""
-        for _ in range(AGAIN):
-            fault, keys = judge.find_fault(conversation, *self.hold(conversation, 2))
+    def judge(self, conversation):
+        """Holds it once; if need be again with the others, told as they have to be told it."""
+        heard = self.hold(conversation)
+        verdict = Verdict(*judge.find_fault(conversation, *heard), heard)
+        if not verdict.fault or conversation.key:
+            return verdict
+        for keys, told in causes.tell(conversation):
+            fault, more = judge.find_fault(told, heard[0], *self.hold(told, slice(1, None)))
             if not fault:
+                return Verdict(None, keys | more, heard)
+        return verdict
+
+    def judge_again(self, conversation):
+        """It fails if it does so each time that it is held."""
+        for _ in range(AGAIN):
+            verdict = self.judge(conversation)
+            if not verdict.fault:
                 break
-        return fault, keys
+        return verdict
 
     def fails(self, conversation):
-        return bool(self.fault(conversation)[0])
+        return bool(self.judge_again(conversation).fault)
 
-    def report(self, conversation, fault):
-        lines = [f"{conversation.title}: {fault}"]
-        for program, heard in zip(self.programs, self.hold(conversation)):
+    def report(self, conversation, verdict):
+        lines = [f"{conversation.title}: {verdict.fault}"]
+        for program, heard in zip(self.programs, verdict.heard):
             for who, ops in heard.items():
                 lines += [f"  {who} of {program} heard:"]
                 lines += [f"    {line}" for line in judge.show(ops)]
@@ -88,27 +101,35 @@ class Ring:
 
     def report_small(self, conversation):
         small = Shrinker(conversation, self.fails).shrink()
-        return "\n".join(["as small as it gets:", talk.write(small), self.report(small, "small")])
+        verdict = self.judge(small)
+        return "\n".join(["as small as it gets:", talk.write(small), self.report(small, verdict)])
+
+
+class Verdict:
+    """Of one conversation, held once: why it fails or None, the keys met, what was heard."""
+
+    def __init__(self, fault, keys, heard):
+        self.fault, self.keys, self.heard = fault, keys, heard
 
 
 class Result:
-    """Of one conversation. `report` is None if it passed."""
+    """Of one conversation. `report` is None if it passed; `unsteady`: what did not come again."""
 
-    def __init__(self, report=None, keys=(), is_unsteady=False, others_differ=False):
+    def __init__(self, report=None, keys=(), unsteady=None, others_differ=False):
         self.report, self.keys = report, keys
-        self.is_unsteady, self.others_differ = is_unsteady, others_differ
+        self.unsteady, self.others_differ, self.is_random = unsteady, others_differ, False
 
 
 def judge_one(ring, conversation, is_random):
-    heard = ring.hold(conversation)
-    fault, keys = judge.find_fault(conversation, *heard[:2])
-    others = len(heard) > 2 and bool(judge.compare(conversation, heard[1], heard[2]).left)
-    if not fault:
-        return Result(None, keys, others_differ=others)
-    fault, keys = ring.fault(conversation)
-    if not fault:
-        return Result(None, keys, is_unsteady=True, others_differ=others)
-    report = ring.report(conversation, fault)
+    first = ring.judge(conversation)
+    others = bool(first.heard[2:] and judge.compare_older(conversation, *first.heard[1:]).left)
+    if not first.fault:
+        return Result(None, first.keys, others_differ=others)
+    verdict = ring.judge_again(conversation)
+    if not verdict.fault:
+        unsteady = talk.write(conversation) + ring.report(conversation, first)
+        return Result(None, verdict.keys, unsteady, others)
+    report = ring.report(conversation, verdict)
     if is_random:
         report += "\n" + ring.report_small(conversation)
-    return Result(report, keys, others_differ=others)
+    return Result(report, verdict.keys, others_differ=others)
