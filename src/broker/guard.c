@@ -24,6 +24,13 @@ static size_t grant_size(size_t length)
 	return sizeof(struct grant) + length + 2 * (sizeof(void *) + 1);
 }
 
+/* For the budget as well. */
+static void count_bytes(struct guard *guard, size_t more, size_t less)
+{
+	guard->grant_bytes += more - less;
+	guard->pool->taken_bytes += more - less;
+}
+
 static struct grant *find_grant(const struct guard *guard, struct slice reply, uint32_t *hash)
 {
 	*hash = hash_bytes(guard->router->trie.key, reply);
@@ -41,7 +48,7 @@ static void drop_grant(struct guard *guard, struct grant *grant)
 	map_remove(&guard->grants, grant_hash(guard->router->trie.key, grant), grant,
 		   guard->router->trie.key, grant_hash);
 	list_remove(&grant->link);
-	guard->grant_bytes -= grant_size(grant->length);
+	count_bytes(guard, 0, grant_size(grant->length));
 	free(grant);
 }
 
@@ -52,7 +59,7 @@ static void drop_all_grants(struct guard *guard)
 	while ((link = list_pop(&guard->by_age)))
 		free(container_of(link, struct grant, link));
 	map_fini(&guard->grants);
-	guard->grant_bytes = 0;
+	count_bytes(guard, 0, guard->grant_bytes);
 }
 
 struct guard *guard_new(const struct router *router)
@@ -61,7 +68,7 @@ struct guard *guard_new(const struct router *router)
 
 	if (!guard)
 		return NULL;
-	*guard = (struct guard){.router = router};
+	*guard = (struct guard){.router = router, .pool = router->pool};
 	list_init(&guard->by_age);
 	return guard;
 }
@@ -149,7 +156,7 @@ static struct grant *add_grant(struct guard *guard, struct slice reply, uint32_t
 	memcpy(grant->reply, reply.bytes, reply.length);
 	list_init(&grant->link);
 	map_put(&guard->grants, hash, grant);
-	guard->grant_bytes += grant_size(reply.length);
+	count_bytes(guard, grant_size(reply.length), 0);
 	return grant;
 }
 

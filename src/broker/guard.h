@@ -35,6 +35,7 @@ struct grant {
 
 struct guard {
 	const struct router *router; /* for its clock and the key of its hashes */
+	struct pool *pool;     /* counts what all clients hold */
 	struct permit *permit; /* NULL only while a session is restored: everything is allowed */
 	struct map grants;     /* by reply subject */
 	struct list by_age;    /* the oldest grant first */

@@ -60,8 +60,9 @@ size_t session_held_bytes(const struct session *session)
 	const struct outbox *outbox = &session->outbox;
 	size_t unread = outbox->is_behind ? outbox->pending_bytes : 0;
 	size_t inbound = session->inbound ? session->inbound->capacity : 0;
+	size_t granted = outbox->guard ? outbox->guard->grant_bytes : 0;
 
-	return unread + inbound + map_bytes(&session->subs) + (size_t)sub_bytes(session);
+	return unread + inbound + granted + map_bytes(&session->subs) + (size_t)sub_bytes(session);
 }
 
 void session_give_up(struct session *session)

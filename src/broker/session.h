@@ -103,9 +103,9 @@ bool session_end_some_subs(struct session *session, uint32_t *most);
 bool session_remove_some_subs(struct session *session, uint32_t *most);
 
 /*
- * What it holds of memory, about: output that it did not read at once, input, subscriptions. What
- * others hold as well counts in full, so that of many who wait for the same bytes those hold most
- * who are furthest behind.
+ * What it holds of memory, about: output that it did not read at once, input, subscriptions, and
+ * what it may answer. What others hold as well counts in full, so that of many who wait for the
+ * same bytes those hold most who are furthest behind.
  */
 size_t session_held_bytes(const struct session *session);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What all clients together may hold of memory (--max_memory): output that they do not read, input
- * that is not whole, subscriptions, and what each connection takes. Of a subscription all counts that
- * is there for it: itself, the leaf, the nodes of its pattern, the name of its queue group, and the
+ * that is not whole, subscriptions, what may be answered (guard.h), and what each connection takes.
+ * Of a subscription all counts that is there for it: itself, the leaf, the nodes of its pattern, the name of its queue group, and the
  * tables that these stand in (base/map.h).
  *
  * From three quarters on, whoever publishes to one who does not read waits a little each time

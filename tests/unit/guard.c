@@ -37,9 +37,17 @@ static void begin(const struct lists *lists)
 	set_permit(lists);
 }
 
+/* What all clients hold, of which these are no small part. */
+static void check_held(void)
+{
+	CHECK_NUMBER(pool_held_bytes(&pool), guard->grant_bytes);
+}
+
 static void finish(void)
 {
+	check_held();
 	guard_free(guard);
+	CHECK_NUMBER(pool_held_bytes(&pool), 0);
 	router_fini(&router);
 	pool_fini(&pool);
 }
@@ -186,6 +194,8 @@ static void the_oldest_makes_room(void)
 		CHECK(guard->grant_bytes <= GUARD_GRANT_BYTES);
 	}
 	CHECK(guard->grants.count > 3000);
+	CHECK(guard->grant_bytes > GUARD_GRANT_BYTES / 2);
+	check_held();
 	CHECK(guard->grants.count < made);
 	CHECK(!answers("first"));
 	CHECK(guard_publishes(guard, (struct slice){reply, sizeof(reply)}, &work));
