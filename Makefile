@@ -295,11 +295,11 @@ ifeq ($(SUPERVISOR),systemd)
 	install -d $(DESTDIR)$(SYSTEM_UNIT_DIR) $(DESTDIR)$(SYSUSERS_DIR) \
 		$(DESTDIR)$(TMPFILES_DIR) $(DESTDIR)$(CATALOG_DIR)
 	install -m644 systemd/minats.socket $(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.socket
-	sed 's|@BINDIR@|$(BINDIR)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' systemd/minats.service.in > $(BUILD)/minats.service
-	install -m644 $(BUILD)/minats.service $(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.service
+	sed 's|@BINDIR@|$(BINDIR)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' systemd/minats.service.in | \
+		install -m644 /dev/stdin $(DESTDIR)$(SYSTEM_UNIT_DIR)/minats.service
 	install -m644 systemd/minats.sysusers $(DESTDIR)$(SYSUSERS_DIR)/minats.conf
-	sed 's|/etc|$(SYSCONFDIR)|' systemd/minats.tmpfiles > $(BUILD)/minats.tmpfiles
-	install -m644 $(BUILD)/minats.tmpfiles $(DESTDIR)$(TMPFILES_DIR)/minats.conf
+	sed 's|/etc|$(SYSCONFDIR)|' systemd/minats.tmpfiles | \
+		install -m644 /dev/stdin $(DESTDIR)$(TMPFILES_DIR)/minats.conf
 	install -m644 systemd/minats.catalog $(DESTDIR)$(CATALOG_DIR)/minats.catalog
 endif
 

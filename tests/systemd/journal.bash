@@ -78,3 +78,10 @@ is_one() {
 	[[ $(wc -l <<<"$1") == 1 && -n $1 ]] || fail "not one record: $1" || return
 	jq --exit-status "$2" >/dev/null <<<"$1" || fail "not so: $2: $1"
 }
+
+# explain NAME: how `journalctl -x` explains the last of this kind, without its marks.
+explain() {
+	machine journalctl --sync
+	machine journalctl --no-pager -x -n 1 "_SYSTEMD_INVOCATION_ID=$INVOCATION" "MESSAGE_ID=$(id "$1")" |
+		sed -n 's/^░░ \{0,1\}//p'
+}

@@ -7,13 +7,6 @@
 load lib.bash
 load journal.bash
 
-# explain NAME: how `journalctl -x` explains the last of this kind, without its marks.
-explain() {
-	machine journalctl --sync
-	machine journalctl --no-pager -x -n 1 "_SYSTEMD_INVOCATION_ID=$INVOCATION" "MESSAGE_ID=$(id "$1")" |
-		sed -n 's/^░░ \{0,1\}//p'
-}
-
 @test "a record tells which client, by what name, library and address, what for and about which subject" {
 	begin
 	machine_talk 'CONNECT {"verbose":false,"name":"billing","lang":"c","version":"3.8.0"}' 'SUB a..b 1' PING
