@@ -81,7 +81,6 @@ _ERRNOS = {
     "nanosleep": "EFAULT EINTR EINVAL",
     "prctl": "EINVAL EPERM",
     "sched_setscheduler": "EINVAL EPERM ESRCH",
-    "madvise": "EAGAIN EBADF EINVAL EIO ENOMEM EPERM EFAULT",
 }
 
 ERRORS = {function: [(name, getattr(errno, name)) for name in names.split()] for function, names in _ERRNOS.items()}
@@ -137,7 +136,7 @@ TOLD_IN_SHORT = ("replace", "replace-users", "restart", "order", "order-found")
 def reason_of(session, function, name, error):
     """What must be in the log when this failure has hurt somebody."""
     if session in TOLD_IN_SHORT:
-        return _ANY
+        return "(Read|Write) Error|" + _ANY
     if function == "alloc" and session in TOLD_BY_SESSION:
         return TOLD_BY_SESSION[session]
     for key in ((function, name), (function, None)):
@@ -162,6 +161,7 @@ CANNOT_FAIL = {
     "only of what is wrongly made": "pthread_cond_* pthread_mutex_* pthread_detach pthread_join pthread_sigmask",
     "nothing is lost with what was read": "fclose dlclose",
     "a library of another kind, see tests/unit/crypto.c": "dlsym",
+    "it only does early what is done anyway": "madvise",
     "who hears nothing cannot be told of it": "puts __printf_chk __fprintf_chk __syslog_chk openlog",
     "the compiler and the C library have them for themselves":
         "_ITM_* __cxa_finalize __gmon_start__ __libc_start_main __stack_chk_fail",

@@ -49,7 +49,7 @@
 	X(socketpair) X(fcntl) X(dup2) X(poll) X(signalfd) X(sigprocmask) X(getrlimit) \
 	X(setrlimit) X(waitpid) X(setenv) X(pthread_create) X(posix_spawnp) X(execvp) \
 	X(getaddrinfo) X(getifaddrs) X(dlopen) X(fopen) X(fgets) X(popen) X(pclose) X(stat) \
-	X(kill) X(nanosleep) X(prctl) X(sched_setscheduler) X(madvise)
+	X(kill) X(nanosleep) X(prctl) X(sched_setscheduler)
 
 enum {
 #define X(name) FN_##name,
@@ -343,7 +343,6 @@ CALL(int, kill, -1, (pid_t pid, int number), (pid, number))
 CALL(int, nanosleep, -1, (const struct timespec *pause, struct timespec *rest), (pause, rest))
 CALL(int, sched_setscheduler, -1, (pid_t pid, int policy, const struct sched_param *param),
      (pid, policy, param))
-CALL(int, madvise, -1, (void *start, size_t length, int advice), (start, length, advice))
 
 /* What it has started is waited for all the same. */
 int pclose(FILE *pipe)

@@ -5,7 +5,6 @@
  */
 #include "os/loop.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -128,6 +127,7 @@ static void begin(void)
 	CHECK_NUMBER(loop_init(&loop), 0);
 }
 
+#ifdef __linux__
 /* Only TCP has something urgent to say everywhere. */
 static void open_tcp_ends(int ends[2])
 {
@@ -148,7 +148,6 @@ static void open_tcp_ends(int ends[2])
 /* As the kernel tells of memory.pressure. */
 static void what_is_urgent_is_heard_by_who_wants_that(void)
 {
-#ifdef __linux__
 	struct ear ear = {.source.ready = on_ready, .loop = &loop};
 	int ends[2];
 
@@ -167,8 +166,8 @@ static void what_is_urgent_is_heard_by_who_wants_that(void)
 	close(ends[0]);
 	close(ends[1]);
 	loop_fini(&loop);
-#endif
 }
+#endif
 
 static void a_source_hears_what_it_wants(void)
 {
@@ -739,7 +738,9 @@ static const struct test_case cases[] = {
 	TEST_CASE(an_event_goes_before_a_timer_of_the_same_turn),
 	TEST_CASE(a_timer_may_forget_a_source),
 	TEST_CASE(nothing_wakes_it_without_a_reason),
+#ifdef __linux__
 	TEST_CASE(what_is_urgent_is_heard_by_who_wants_that),
+#endif
 	TEST_CASE(signals_come_through_the_loop),
 };
 
