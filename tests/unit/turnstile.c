@@ -12,11 +12,13 @@ enum { MANY = 2 * TURNSTILE_PLACES };
 static struct turnstile turnstile;
 static uint64_t again_ms;
 
+/* Its low bytes come first, whatever machine this is. */
 static struct place place(unsigned number)
 {
 	struct peer peer = {.family = AF_INET};
 
-	memcpy(peer.bytes, &number, sizeof(number));
+	for (unsigned at = 0; at < sizeof(number); at++)
+		peer.bytes[at] = (uint8_t)(number >> 8 * at);
 	return place_of(&peer);
 }
 
