@@ -3,28 +3,30 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+/* Deeper ones are not looked at: the stack that they take stays ours. */
+enum { GROUP_PATH = 1024 };
+
 /* The path of our group, where version 2 has the line "0::/system.slice/minats.service". */
-static bool find_group(const char *root, char group[PATH_MAX])
+static bool find_group(const char *root, char group[GROUP_PATH])
 {
-	char path[PATH_MAX], line[PATH_MAX + 8];
+	char path[GROUP_PATH], line[GROUP_PATH + 8];
 	bool is_found = false;
 	FILE *file;
 
-	if (snprintf(path, sizeof(path), "%s/proc/self/cgroup", root) >= PATH_MAX)
+	if (snprintf(path, sizeof(path), "%s/proc/self/cgroup", root) >= GROUP_PATH)
 		return false;
 	file = fopen(path, "re");
 	if (!file)
 		return false;
 	while (!is_found && fgets(line, sizeof(line), file)) {
 		line[strcspn(line, "\n")] = '\0';
-		is_found = strncmp(line, "0::/", 4) == 0 && strlen(line + 3) < PATH_MAX;
+		is_found = strncmp(line, "0::/", 4) == 0 && strlen(line + 3) < GROUP_PATH;
 		if (is_found)
 			memcpy(group, line + 3, strlen(line + 3) + 1);
 	}
@@ -35,12 +37,14 @@ static bool find_group(const char *root, char group[PATH_MAX])
 /* "max", and what cannot be read or understood, is no limit. */
 static uint64_t read_limit(const char *root, const char *group, const char *name)
 {
-	char path[3 * PATH_MAX], text[32];
+	char path[2 * GROUP_PATH], text[32];
 	unsigned long long limit;
 	char *end = text;
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/sys/fs/cgroup%s/%s", root, group, name);
+	if (snprintf(path, sizeof(path), "%s/sys/fs/cgroup%s/%s", root, group, name) >=
+	    (int)sizeof(path))
+		return UINT64_MAX;
 	file = fopen(path, "re");
 	if (!file)
 		return UINT64_MAX;
@@ -61,7 +65,7 @@ static uint64_t least(uint64_t one, uint64_t other)
 uint64_t capacity_of_groups(const char *root)
 {
 	uint64_t limit = UINT64_MAX;
-	char group[PATH_MAX];
+	char group[GROUP_PATH];
 	char *end;
 
 	if (!find_group(root, group))
