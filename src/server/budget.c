@@ -10,10 +10,10 @@
 #include "server/server.h"
 
 enum {
-	SHARE = 2,          /* of what there is; the kernel's buffers of our sockets take memory too */
-	LEAST_MESSAGES = 8, /* of the largest size */
+	SHARE = 2,            /* of what there is; our sockets' buffers in the kernel take memory too */
+	LEAST_MESSAGES = 8,   /* of the largest size */
 	PARTING_AT_ONCE = 64, /* subscriptions */
-	SPARE_EIGHTHS = 1,  /* of the budget that are free again when somebody had to go */
+	SPARE_EIGHTHS = 1,    /* of the budget that are free again when somebody had to go */
 };
 
 /* Of what the machine has, or the control group allows if that is less. */
@@ -86,9 +86,9 @@ static struct holder *list_holders(const struct server *server, size_t *count)
 }
 
 /*
- * Those who have gone give back at once what their subscriptions take too much: whoever comes, subscribes
- * and goes would else be ahead of us. The others, who change their account, go on when they are done,
- * and this is no moment for that.
+ * Those who have gone give back at once what their subscriptions take too much: whoever comes,
+ * subscribes and goes would else be ahead of us. The others, who change their account, go on when
+ * they are done, and this is no moment for that.
  */
 static void hurry_the_gone(struct server *server)
 {
