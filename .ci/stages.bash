@@ -4,10 +4,11 @@
 
 passed=0 failed=0 skipped=0
 LOGS=build/ci
+declare -a with_failures=()
 
 # stage NAME COMMAND...: adds what its last line counts, or itself as one case.
 stage() {
-	local name=$1 start=$SECONDS status=0 log=$LOGS/$1.log last
+	local name=$1 start=$SECONDS status=0 log=$LOGS/$1.log before=$failed last
 	shift
 	mkdir -p "$LOGS"
 	printf '=== %s\n' "$name"
@@ -25,6 +26,7 @@ stage() {
 	else
 		((passed += 1))
 	fi
+	((failed == before)) || with_failures+=("$name")
 	printf '=== %s: %d s\n' "$name" $((SECONDS - start))
 }
 
@@ -47,8 +49,19 @@ outcome() {
 	return "$(<"$out.status")"
 }
 
-# sum_up: the last line; fails if a stage has, or left something out.
+# failures_of NAME: what it said of them, for a log is long and mostly its end is kept.
+failures_of() {
+	printf '=== %s has failed:\n' "$1"
+	{ grep -anE -A 12 '(^|: )(not ok|failed)[ :]|: failed|failed \(|ERROR' "$LOGS/$1.log" || tail -n 20 "$LOGS/$1.log"; } |
+		cut -c 1-300 | head -n 60
+}
+
+# sum_up: what failed, and the last line; fails if a stage has, or left something out.
 sum_up() {
+	local name
+	for name in "${with_failures[@]}"; do
+		failures_of "$name"
+	done
 	printf 'in all: %d s\n' "$SECONDS"
 	printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 	((!failed && !skipped))

@@ -127,7 +127,8 @@ class Soak:
             while not tasks[0].done() and not self.broken:
                 await asyncio.wait(tasks, timeout=0.2, return_when=asyncio.FIRST_EXCEPTION)
                 for task in tasks:
-                    if task.done():
+                    # Who stays has noticed before others miss him.
+                    if task.done() and not self.broken:
                         task.result()
             if self.broken:
                 raise self.broken
