@@ -124,7 +124,7 @@ rate() {
 	done < <(
 		sed 's/^/pypi /; s/==.*//' python/requirements.txt go/requirements.txt
 		awk '$1 == "require" && NF == 3 { print "go", $2 }' go/go.mod cli/go.mod
-		sed -n 's/.*[[:space:]]\(.*\)@latest.*/go \1/p' install
+		sed -n 's/.*"\(.*\)@$NATS_SERVER_VERSION".*/go \1/p' install
 		jq -r '.dependencies | keys[] | select(endswith("/transport-node")) | "npm \(.)"' \
 			js/package.json
 	)
