@@ -47,7 +47,7 @@ LOG_none = log_journal_none
 # The house, floor by floor; src/main.c has the map.
 BASE = buf map slab tags
 PROTO = fault handshake nkey parser subject utf8 writer
-BROKER = auth guard outbox permit pool router session state sub trie
+BROKER = auth guard memo outbox permit pool router session state sub trie
 OS = accept_$(ACCEPT) address capacity clock closer credentials_$(CREDENTIALS) crypto file hasher listener log log_lines \
 	$(LOG_$(SUPERVISOR)) loop memory_$(MEMORY) parcel_$(PARCEL) poller_$(POLLER) pressure process_$(PROCESS) random secret signals \
 	stream_plain supervisor_$(SUPERVISOR) trial units_$(SUPERVISOR)
@@ -59,7 +59,7 @@ SOURCES = src/main.c $(BASE:%=src/base/%.c) $(PROTO:%=src/proto/%.c) \
 OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 
 # A unit test, and the modules it needs: all that its module depends on.
-UNITS = buf map slab tags subject utf8 nkey crypto auth turnstile strangers restraint fault parser writer \
+UNITS = buf map slab memo tags subject utf8 nkey crypto auth turnstile strangers restraint fault parser writer \
 	handshake pool outbox trie router permit guard session state cuts scarcity \
 	loop address options config \
 	log verdict status capacity \
@@ -87,10 +87,11 @@ UNIT_pool = broker/pool
 UNIT_outbox = broker/outbox broker/pool
 UNIT_trie = broker/trie broker/sub proto/subject base/map base/slab
 UNIT_permit = broker/permit proto/subject
-UNIT_router = broker/router broker/outbox broker/pool broker/guard broker/permit $(UNIT_trie) \
-	$(UNIT_writer)
+UNIT_router = broker/router broker/memo broker/outbox broker/pool broker/guard broker/permit $(UNIT_trie) \
+	$(UNIT_writer) proto/parser proto/fault
+UNIT_memo = broker/memo $(UNIT_trie) proto/parser proto/fault base/buf
 UNIT_guard = $(UNIT_router)
-PURE = broker/session $(UNIT_router) proto/handshake proto/parser proto/fault
+PURE = broker/session $(UNIT_router) proto/handshake
 UNIT_session = $(PURE) broker/state base/tags
 UNIT_state = $(UNIT_session)
 UNIT_cuts = $(PURE)

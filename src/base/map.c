@@ -55,10 +55,10 @@ static size_t table_bytes(uint32_t mask)
 	return ((size_t)mask + 1) * sizeof(struct map_bucket) + TABLE_EXTRA;
 }
 
-static void free_buckets(struct map *map, struct map_bucket *buckets, uint32_t mask)
+static void free_buckets(struct map_bucket *buckets, uint32_t mask, size_t *bytes)
 {
-	if (buckets && map->bytes)
-		*map->bytes -= table_bytes(mask);
+	if (buckets && bytes)
+		*bytes -= table_bytes(mask);
 	if (mask >= MAP_LARGE)
 		free(((struct map_move *)(void *)buckets - 1)->memory);
 	else
@@ -70,12 +70,12 @@ static bool is_moving(const struct map *map)
 	return map->mask >= MAP_LARGE && map_move(map)->old;
 }
 
-void map_fini(struct map *map)
+void map_fini(struct map *map, size_t *bytes)
 {
 	if (is_moving(map))
-		free_buckets(map, map_move(map)->old, map_move(map)->old_mask);
-	free_buckets(map, map->buckets, map->mask);
-	*map = (struct map){.bytes = map->bytes};
+		free_buckets(map_move(map)->old, map_move(map)->old_mask, bytes);
+	free_buckets(map->buckets, map->mask, bytes);
+	*map = (struct map){0};
 }
 
 size_t map_bytes(const struct map *map)
@@ -130,7 +130,8 @@ static void move_bucket(struct map *map, struct map_bucket *from, uint64_t key, 
 	}
 }
 
-static void move_some(struct map *map, uint32_t most, uint64_t key, map_hash *hash_of)
+static void move_some(struct map *map, uint32_t most, uint64_t key, map_hash *hash_of,
+		      size_t *bytes)
 {
 	struct map_move *move = map_move(map);
 
@@ -138,11 +139,11 @@ static void move_some(struct map *map, uint32_t most, uint64_t key, map_hash *ha
 		move_bucket(map, &move->old[move->moved++], key, hash_of);
 	if (move->moved <= move->old_mask)
 		return;
-	free_buckets(map, move->old, move->old_mask);
+	free_buckets(move->old, move->old_mask, bytes);
 	move->old = NULL;
 }
 
-static int resize(struct map *map, uint64_t count, uint64_t key, map_hash *hash_of)
+static int resize(struct map *map, uint64_t count, uint64_t key, map_hash *hash_of, size_t *bytes)
 {
 	struct map old = *map;
 	uint32_t at = 0;
@@ -157,8 +158,8 @@ static int resize(struct map *map, uint64_t count, uint64_t key, map_hash *hash_
 		return -ENOMEM;
 	}
 	map->mask = (uint32_t)count - 1;
-	if (map->bytes)
-		*map->bytes += table_bytes(map->mask);
+	if (bytes)
+		*bytes += table_bytes(map->mask);
 	if (count > MAP_LARGE) {
 		*map_move(map) = (struct map_move){
 			.old = old.buckets, .old_mask = old.mask, .memory = map_move(map)->memory};
@@ -166,22 +167,22 @@ static int resize(struct map *map, uint64_t count, uint64_t key, map_hash *hash_
 	}
 	while ((item = map_next(&old, &at)))
 		place_item(map, hash_of(key, item), item);
-	free_buckets(&old, old.buckets, old.mask);
+	free_buckets(old.buckets, old.mask, bytes);
 	return 0;
 }
 
-int map_reserve(struct map *map, uint64_t key, map_hash *hash_of)
+int map_reserve(struct map *map, uint64_t key, map_hash *hash_of, size_t *bytes)
 {
 	uint64_t buckets = map->buckets ? (uint64_t)map->mask + 1 : 0;
 
 	if (buckets == 0)
-		return resize(map, 1, key, hash_of);
+		return resize(map, 1, key, hash_of, bytes);
 	if (is_moving(map))
 		move_some(map, map->count < most_items(buckets) ? MOVED_A_STEP : UINT32_MAX, key,
-			  hash_of);
+			  hash_of, bytes);
 	if (map->count < most_items(buckets))
 		return 0;
-	return resize(map, buckets * 2, key, hash_of);
+	return resize(map, buckets * 2, key, hash_of, bytes);
 }
 
 void map_put(struct map *map, uint32_t hash, void *item)
@@ -217,17 +218,17 @@ void map_replace(struct map *map, uint32_t hash, const void *old, void *item)
 	place.bucket->items[place.slot] = item;
 }
 
-static void shrink(struct map *map, uint64_t key, map_hash *hash_of)
+static void shrink(struct map *map, uint64_t key, map_hash *hash_of, size_t *bytes)
 {
 	uint64_t buckets = (uint64_t)map->mask + 1;
 
 	if (map->count == 0)
-		map_fini(map);
+		map_fini(map, bytes);
 	else if (is_moving(map))
-		move_some(map, MOVED_A_STEP, key, hash_of);
+		move_some(map, MOVED_A_STEP, key, hash_of, bytes);
 	else if (buckets > 2 && map->count < most_items(buckets) / 6)
 		/* Without memory the larger table serves as well. */
-		(void)resize(map, buckets / 4, key, hash_of);
+		(void)resize(map, buckets / 4, key, hash_of, bytes);
 }
 
 /* False: it is not there. */
@@ -245,7 +246,8 @@ static bool remove_from(struct map_bucket *buckets, uint32_t mask, uint32_t hash
 	return true;
 }
 
-void map_remove(struct map *map, uint32_t hash, const void *item, uint64_t key, map_hash *hash_of)
+void map_remove(struct map *map, uint32_t hash, const void *item, uint64_t key, map_hash *hash_of,
+		size_t *bytes)
 {
 	bool found = remove_from(map->buckets, map->mask, hash, item);
 
@@ -254,7 +256,7 @@ void map_remove(struct map *map, uint32_t hash, const void *item, uint64_t key, 
 	assert(found);
 	(void)found;
 	map->count--;
-	shrink(map, key, hash_of);
+	shrink(map, key, hash_of, bytes);
 }
 
 static void *next_in(const struct map_bucket *buckets, uint32_t end, uint32_t *at)

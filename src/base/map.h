@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/hints.h"
 #include "base/scan.h"
 #include "base/slice.h"
 
@@ -34,7 +35,6 @@ struct map {
 	struct map_bucket *buckets;
 	uint32_t count; /* of items */
 	uint32_t mask;  /* number of buckets - 1; 0 without buckets as well */
-	size_t *bytes;  /* what its tables take is counted there too, to the end; NULL: nowhere */
 };
 
 /* In front of a large table. */
@@ -60,17 +60,23 @@ typedef struct slice map_name(const void *item);
 /* The hash of an item, under the map owner's key. */
 typedef uint32_t map_hash(uint64_t key, const void *item);
 
+/*
+ * What its tables take is counted in `bytes` as well, always there; NULL: nowhere. There are too many
+ * maps for each to know the place.
+ */
+
 /* Frees the table, not the items. */
-void map_fini(struct map *map);
+void map_fini(struct map *map, size_t *bytes);
 
 /* Makes sure that one map_put() cannot fail. 0 or -ENOMEM. */
-int map_reserve(struct map *map, uint64_t key, map_hash *hash_of);
+int map_reserve(struct map *map, uint64_t key, map_hash *hash_of, size_t *bytes);
 
 /* The item must not be in the map. Room was made by map_reserve(). */
 void map_put(struct map *map, uint32_t hash, void *item);
 
 /* Takes out this very item, which is in the map under this hash. */
-void map_remove(struct map *map, uint32_t hash, const void *item, uint64_t key, map_hash *hash_of);
+void map_remove(struct map *map, uint32_t hash, const void *item, uint64_t key, map_hash *hash_of,
+		size_t *bytes);
 
 /* Puts `item` where `old` stood: both have the same name. */
 void map_replace(struct map *map, uint32_t hash, const void *old, void *item);
@@ -106,18 +112,23 @@ static inline uint64_t map_matches(const struct map_bucket *bucket, uint8_t tag)
 static inline void map_expect(const struct map *map, uint32_t hash)
 {
 	if (map->count > 0)
-		__builtin_prefetch(&map->buckets[hash & map->mask]);
+		prefetch(&map->buckets[hash & map->mask]);
 }
 
-/* and then the item that it will probably find. Whether there is one is not waited for. */
-static inline void map_expect_item(const struct map *map, uint32_t hash)
+/*
+ * and then the item that it will probably find, in the table after a move. NULL: there is none, or
+ * it is not found so quickly. That it has the right name is not known.
+ */
+static inline void *map_likely(const struct map *map, uint32_t hash)
 {
-	if (map->count > 0) {
-		const struct map_bucket *bucket = &map->buckets[hash & map->mask];
-		uint64_t matches = map_matches(bucket, map_tag(hash)) | UINT64_C(1) << 55;
+	const struct map_bucket *bucket;
+	uint64_t matches;
 
-		__builtin_prefetch(bucket->items[__builtin_ctzll(matches) / 8]);
-	}
+	if (map->count == 0)
+		return NULL;
+	bucket = &map->buckets[hash & map->mask];
+	matches = map_matches(bucket, map_tag(hash));
+	return matches ? bucket->items[__builtin_ctzll(matches) / 8] : NULL;
 }
 
 static inline bool map_is_named(struct slice is, struct slice wanted)
@@ -125,7 +136,7 @@ static inline bool map_is_named(struct slice is, struct slice wanted)
 	return is.length == wanted.length && scan_equal(is.bytes, wanted.bytes, wanted.length);
 }
 
-__attribute__((always_inline)) static inline void *
+static INLINE void *
 map_find_in(const struct map_bucket *buckets, uint32_t mask, uint32_t hash, struct slice name,
 	    map_name *name_of)
 {

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "base/hints.h"
+
 enum {
 	CLASSES = SLAB_LARGEST / SLAB_GRAIN,
 	/* Left to what the C library puts in front of its pieces: so pages can stand side by side. */
@@ -92,15 +94,14 @@ static void *take_from(struct slab *slab, struct page *page)
 	return piece;
 }
 
-/* Apart, lest the usual way saves registers for it. */
-__attribute__((noinline)) static void *take_from_new(struct slab *slab, size_t class)
+NOINLINE static void *take_from_new(struct slab *slab, size_t class)
 {
 	struct page *page = new_page(slab, class);
 
 	return page ? take_from(slab, page) : NULL;
 }
 
-__attribute__((noinline)) static void *take_large(struct slab *slab, size_t size)
+NOINLINE static void *take_large(struct slab *slab, size_t size)
 {
 	void *piece = malloc(size);
 

@@ -103,9 +103,9 @@ void auth_free(struct auth *auth)
 		free(auth->accounts[at]);
 	free(auth->users);
 	free(auth->accounts);
-	map_fini(&auth->by_name);
-	map_fini(&auth->by_nkey);
-	map_fini(&auth->by_id);
+	map_fini(&auth->by_name, NULL);
+	map_fini(&auth->by_nkey, NULL);
+	map_fini(&auth->by_id, NULL);
 	free(auth);
 }
 
@@ -316,9 +316,9 @@ static int reserve(struct auth *auth)
 	auth->users = more;
 	uint64_t key = auth->hash_key;
 
-	if (map_reserve(&auth->by_id, key, hash_id) < 0 ||
-	    map_reserve(&auth->by_name, key, hash_name) < 0 ||
-	    map_reserve(&auth->by_nkey, key, hash_nkey) < 0)
+	if (map_reserve(&auth->by_id, key, hash_id, NULL) < 0 ||
+	    map_reserve(&auth->by_name, key, hash_name, NULL) < 0 ||
+	    map_reserve(&auth->by_nkey, key, hash_nkey, NULL) < 0)
 		return -ENOMEM;
 	return 0;
 }

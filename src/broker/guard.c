@@ -46,7 +46,7 @@ static struct grant *oldest_grant(const struct guard *guard)
 static void drop_grant(struct guard *guard, struct grant *grant)
 {
 	map_remove(&guard->grants, grant_hash(guard->router->trie.key, grant), grant,
-		   guard->router->trie.key, grant_hash);
+		   guard->router->trie.key, grant_hash, NULL);
 	list_remove(&grant->link);
 	count_bytes(guard, 0, grant_size(grant->length));
 	free(grant);
@@ -58,7 +58,7 @@ static void drop_all_grants(struct guard *guard)
 
 	while ((link = list_pop(&guard->by_age)))
 		free(container_of(link, struct grant, link));
-	map_fini(&guard->grants);
+	map_fini(&guard->grants, NULL);
 	count_bytes(guard, 0, guard->grant_bytes);
 }
 
@@ -147,7 +147,7 @@ static struct grant *add_grant(struct guard *guard, struct slice reply, uint32_t
 {
 	struct grant *grant;
 
-	if (map_reserve(&guard->grants, guard->router->trie.key, grant_hash) < 0)
+	if (map_reserve(&guard->grants, guard->router->trie.key, grant_hash, NULL) < 0)
 		return NULL;
 	grant = malloc(sizeof(*grant) + reply.length);
 	if (!grant)

@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/hints.h"
+
 enum { PAYLOAD_LEAST = 4096, PAYLOAD_LINE = 512, CHUNK_EXTRA = sizeof(struct chunk) + CHUNK_SLACK };
 
 void pool_init(struct pool *pool, size_t limit_bytes)
@@ -107,8 +109,7 @@ void pool_fini(struct pool *pool)
 	free_spares(pool, SIZE_MAX);
 }
 
-/* Apart, lest the usual way saves registers for it. */
-__attribute__((noinline)) static struct chunk *new_chunk(struct pool *pool, size_t size)
+NOINLINE static struct chunk *new_chunk(struct pool *pool, size_t size)
 {
 	struct chunk *chunk = malloc(size);
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/hints.h"
 #include "broker/guard.h"
 #include "broker/trace.h"
 #include "proto/writer.h"
@@ -21,9 +22,6 @@ struct queue {
 };
 
 enum { LINE_QUICK = 32 };
-
-/* Where most of the time goes: to be seen as one by the compiler. */
-#define INLINE __attribute__((always_inline)) inline
 
 /* A message in the form that one kind of receiver gets. */
 struct form {
@@ -50,7 +48,6 @@ void router_init(struct router *router, struct pool *pool, const uint64_t seeds[
 	trie_init(&router->trie, seeds[0]);
 	/* Who subscribes takes memory just as who does not read. */
 	trie_count_bytes(&router->trie, &pool->taken_bytes);
-	router->queues.bytes = &pool->taken_bytes;
 }
 
 void router_fini(struct router *router)
@@ -58,8 +55,8 @@ void router_fini(struct router *router)
 	router_rest(router);
 	trie_fini(&router->trie);
 	assert(router->queues.count == 0);
-	map_fini(&router->queues);
-	free(router->memos);
+	map_fini(&router->queues, &router->pool->taken_bytes);
+	memos_fini(&router->memos);
 	buf_fini(&router->head);
 	buf_fini(&router->scratch[0]);
 	buf_fini(&router->scratch[1]);
@@ -108,7 +105,6 @@ static struct queue *new_queue(struct router *router, struct slice name)
 	if (!queue)
 		return NULL;
 	*queue = (struct queue){.length = (uint32_t)name.length};
-	queue->leaves.bytes = &router->pool->taken_bytes;
 	memcpy(queue->name, name.bytes, name.length);
 	return queue;
 }
@@ -120,7 +116,8 @@ static struct queue *take_queue(struct router *router, struct slice name)
 	struct queue *queue = map_find(&router->queues, hash, name, queue_name);
 
 	if (!queue) {
-		if (map_reserve(&router->queues, router->trie.key, queue_hash) < 0)
+		if (map_reserve(&router->queues, router->trie.key, queue_hash,
+				&router->pool->taken_bytes) < 0)
 			return NULL;
 		queue = new_queue(router, name);
 		if (!queue)
@@ -136,9 +133,9 @@ static void release_queue(struct router *router, struct queue *queue)
 	if (!queue || --queue->refs > 0)
 		return;
 	map_remove(&router->queues, queue_hash(router->trie.key, queue), queue, router->trie.key,
-		   queue_hash);
+		   queue_hash, &router->pool->taken_bytes);
 	/* Nobody stands there, but room may have been made for one. */
-	map_fini(&queue->leaves);
+	map_fini(&queue->leaves, &router->pool->taken_bytes);
 	slab_return(&router->trie.slab, queue, queue_size(queue->length));
 }
 
@@ -152,7 +149,8 @@ static int take_queue_leaf(struct router *router, struct queue *queue, struct sl
 	*leaf = map_find(&queue->leaves, hash, subject, leaf_name);
 	if (*leaf)
 		return TRIE_OK;
-	if (map_reserve(&queue->leaves, router->trie.key, leaf_hash) < 0)
+	if (map_reserve(&queue->leaves, router->trie.key, leaf_hash,
+			&router->pool->taken_bytes) < 0)
 		return -ENOMEM;
 	answer = trie_take_queue(&router->trie, subject, queue, leaf);
 	if (answer < 0)
@@ -168,7 +166,8 @@ static void drop_leaf(struct router *router, struct leaf *leaf)
 	uint64_t key = router->trie.key;
 
 	if (queue)
-		map_remove(&queue->leaves, leaf_hash(key, leaf), leaf, key, leaf_hash);
+		map_remove(&queue->leaves, leaf_hash(key, leaf), leaf, key, leaf_hash,
+			   &router->pool->taken_bytes);
 	trie_drop(&router->trie, leaf);
 	release_queue(router, queue);
 }
@@ -233,95 +232,6 @@ size_t router_sub_bytes(const struct router *router, const struct sub *sub)
 
 /* Matching. */
 
-/* Literal subjects come and go all day: those are looked up without asking the patterns again. */
-static void refresh(struct memo *memo, const struct trie *trie, struct slice subject)
-{
-	memo->match.literal = trie_find_literal(trie, subject, memo->hash);
-	memo->match.groups = trie_find_groups(trie, subject, memo->hash);
-	memo->literal_generation = trie->literal_generation;
-}
-
-static struct match look_up(struct router *router, struct slice subject, uint32_t hash)
-{
-	struct match match = trie_find(&router->trie, subject, hash);
-
-	router->work += router->trie.visited;
-	return match;
-}
-
-/* The place of a subject's memo; NULL: it can have none. */
-static struct memo *memo_place(const struct router *router, struct slice subject, uint32_t hash)
-{
-	if (!router->memos || subject.length > MEMO_SUBJECT)
-		return NULL;
-	return &router->memos[hash % ROUTER_MEMOS];
-}
-
-static bool memo_is_of(const struct memo *memo, const struct trie *trie, struct slice subject,
-		       uint32_t hash)
-{
-	return memo->pattern_generation == trie->pattern_generation && memo->hash == hash &&
-	       memo->length == subject.length &&
-	       memcmp(memo->line + 5, subject.bytes, subject.length) == 0;
-}
-
-static void fill_memo(const struct trie *trie, struct memo *memo, struct slice subject,
-		      uint32_t hash, const struct match *match)
-{
-	char *to = writer_copy(memo->line, SLICE("HMSG "));
-
-	*writer_copy(to, subject) = ' ';
-	memo->length = (uint32_t)subject.length;
-	memo->hash = hash;
-	memo->match = *match;
-	memo->match.patterns = memo->patterns;
-	for (uint32_t at = 0; at < match->count; at++)
-		memo->patterns[at] = match->patterns[at];
-	memo->pattern_generation = trie->pattern_generation;
-	memo->literal_generation = trie->literal_generation;
-}
-
-/* Of a subject that was looked up. The first time it is only noted that it was there. */
-static struct memo *remember(struct router *router, struct slice subject, uint32_t hash,
-			     const struct match *match)
-{
-	struct memo *memo;
-
-	if (!router->memos)
-		router->memos = calloc(ROUTER_MEMOS, sizeof(*router->memos));
-	memo = memo_place(router, subject, hash);
-	if (!memo || match->count > MEMO_PATTERNS)
-		return NULL;
-	if (router->passed[hash % ROUTER_MEMOS] != hash) {
-		router->passed[hash % ROUTER_MEMOS] = hash;
-		return NULL;
-	}
-	fill_memo(&router->trie, memo, subject, hash, match);
-	return memo;
-}
-
-static struct match find_match(struct router *router, struct slice subject, struct memo *memo)
-{
-	struct trie *trie = &router->trie;
-	struct match match;
-	uint32_t hash;
-
-	router->recent = memo;
-	if (memo && memo_is_fresh(memo, trie))
-		return memo->match;
-	hash = memo ? memo->hash : trie_hash(trie, subject);
-	memo = memo_place(router, subject, hash);
-	if (!memo || !memo_is_of(memo, trie, subject, hash)) {
-		match = look_up(router, subject, hash);
-		router->recent = remember(router, subject, hash, &match);
-		return match;
-	}
-	router->recent = memo;
-	if (!memo_is_fresh(memo, trie))
-		refresh(memo, trie, subject);
-	return memo->match;
-}
-
 static struct sub *find_member(struct router *router, struct leaf *leaf,
 			       const struct outbox *outbox)
 {
@@ -334,7 +244,8 @@ static struct sub *find_member(struct router *router, struct leaf *leaf,
 struct sub *router_find_own(struct router *router, struct slice subject,
 			    const struct outbox *outbox)
 {
-	struct match match = find_match(router, subject, NULL);
+	struct match match = memos_find(&router->memos, &router->trie, subject, NULL,
+					 &router->work);
 	struct sub *sub = match.literal ? find_member(router, match.literal, outbox) : NULL;
 
 	for (uint32_t at = 0; at < match.count && !sub; at++)
@@ -364,8 +275,8 @@ static struct slice find_line(struct router *router, struct slice subject)
 {
 	struct buf *head = &router->head;
 
-	if (router->recent)
-		return (struct slice){router->recent->line, subject.length + 6};
+	if (router->memos.recent)
+		return (struct slice){router->memos.recent->line, subject.length + 6};
 	head->length = 0;
 	if (buf_reserve(head, subject.length + 6 + LINE_QUICK) < 0)
 		return (struct slice){NULL, 0};
@@ -769,7 +680,8 @@ static bool match_is_empty(const struct match *match)
 
 uint64_t router_publish(struct router *router, const struct message *message)
 {
-	struct match match = find_match(router, message->subject, message->memo);
+	struct match match = memos_find(&router->memos, &router->trie, message->subject,
+					 message->memo, &router->work);
 	struct delivery delivery;
 
 	router->in_messages++;

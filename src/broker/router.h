@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/map.h"
+#include "broker/memo.h"
 #include "broker/outbox.h"
 #include "broker/sub.h"
 #include "broker/trie.h"
@@ -18,27 +19,8 @@
 struct trace;
 
 enum {
-	ROUTER_MEMOS = 64,
 	ROUTER_CASTS = 4,
 	ROUTER_CAST_BYTES = 65536,
-	MEMO_SUBJECT = 64,
-	MEMO_PATTERNS = 8,
-};
-
-/*
- * What the trie answered to a subject. A publisher remembers where the memo of its last subject
- * is, and knows by the subject in it whether it still is that.
- */
-struct memo {
-	struct match match;
-	uint64_t pattern_generation; /* of the trie; another one: the match is stale. 0: unused */
-	uint64_t literal_generation;
-	uint32_t hash;
-	uint32_t length; /* of the subject */
-	struct scan_number size; /* of the last message to it, in the publisher's words */
-	struct leaf *patterns[MEMO_PATTERNS];
-	char line[5 + MEMO_SUBJECT + 1]; /* "HMSG subject ": how a line begins, and from its second
-					    byte on one without headers */
 };
 
 /*
@@ -58,10 +40,8 @@ struct router {
 	struct trie trie;
 	struct pool *pool;
 	struct map queues;      /* the names of queue groups, each once */
-	struct memo *memos;     /* subjects that were looked up lately; NULL: none yet */
-	struct memo *recent;    /* of the last message's subject; NULL: it has none */
+	struct memos memos;     /* what was looked up, or soon will be */
 	struct sub *expired;    /* their last message was delivered: the session removes them */
-	uint32_t passed[ROUTER_MEMOS]; /* hashes of subjects that were looked up once */
 	struct cast casts[ROUTER_CASTS];
 	uint32_t next_cast;
 	struct buf head;        /* the beginning of a line, where no memo has it */
@@ -124,12 +104,6 @@ void router_trim(struct router *router);
  */
 uint64_t router_publish(struct router *router, const struct message *message);
 
-static inline bool memo_is_fresh(const struct memo *memo, const struct trie *trie)
-{
-	return memo->pattern_generation == trie->pattern_generation &&
-	       memo->literal_generation == trie->literal_generation;
-}
-
 /*
  * One more message to the subject of a fresh memo, while nobody traces. `text` is all that follows
  * the sid: the size, CRLF, the payload, CRLF; the payload is not worth sharing. Otherwise as
@@ -137,12 +111,6 @@ static inline bool memo_is_fresh(const struct memo *memo, const struct trie *tri
  */
 uint64_t router_repeat(struct router *router, const struct memo *memo, struct slice text,
 		       const struct outbox *except);
-
-/* A memo's subject and the blank behind it. */
-static inline struct slice memo_subject(const struct memo *memo)
-{
-	return (struct slice){memo->line + 5, memo->length + 1};
-}
 
 /* A plain subscription of this outbox that matches, or NULL. */
 struct sub *router_find_own(struct router *router, struct slice subject,

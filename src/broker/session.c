@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "base/hints.h"
 #include "broker/auth.h"
 #include "broker/guard.h"
 #include "broker/permit.h"
@@ -26,8 +27,7 @@ enum step {
 void session_init(struct session *session, struct router *router, const struct limits *limits)
 {
 	*session = (struct session){.router = router, .limits = limits,
-				    .connect = HANDSHAKE_DEFAULTS,
-				    .subs = {.bytes = &router->pool->taken_bytes}};
+				    .connect = HANDSHAKE_DEFAULTS};
 	outbox_init(&session->outbox, router->pool);
 	session_update_care(session);
 }
@@ -79,7 +79,7 @@ bool session_end_some_subs(struct session *session, uint32_t *most)
 		struct sub *sub = map_drain(&session->subs, &session->ended_subs);
 
 		if (!sub) {
-			map_fini(&session->subs);
+			map_fini(&session->subs, &session->router->pool->taken_bytes);
 			session->ended_subs = 0;
 			return true;
 		}
@@ -268,7 +268,8 @@ static struct sub *find_sub(const struct session *session, struct slice sid, uin
 static void remove_sub(struct session *session, struct sub *sub, uint32_t hash)
 {
 	show(session, TRACE_DONE, SLICE("DELSUB"), sub_sid(sub));
-	map_remove(&session->subs, hash, sub, session->router->trie.key, sub_hash);
+	map_remove(&session->subs, hash, sub, session->router->trie.key, sub_hash,
+		   &session->router->pool->taken_bytes);
 	router_unsubscribe(session->router, sub);
 	sub_free(&session->router->trie.slab, sub);
 }
@@ -310,7 +311,8 @@ static struct sub *add_sub(struct session *session, struct slice subject, struct
 	struct slab *slab = &session->router->trie.slab;
 	struct sub *sub;
 
-	if (map_reserve(&session->subs, session->router->trie.key, sub_hash) < 0)
+	if (map_reserve(&session->subs, session->router->trie.key, sub_hash,
+			&session->router->pool->taken_bytes) < 0)
 		return NULL;
 	sub = sub_new(slab, &session->outbox, sid);
 	if (!sub)
@@ -371,18 +373,49 @@ static enum step on_sub(struct session *session, const struct op *op, struct sli
 	return ok(session);
 }
 
+enum {
+	UNSUBS_AHEAD = 16,
+	SUBS_LARGE = 4096, /* fewer are in the processor's caches */
+};
+
+/* Of a burst: what the next ones will look at is asked of memory, of all of them at once. */
+static void expect_unsubs(const struct session *session, struct slice input)
+{
+	const struct trie *trie = &session->router->trie;
+	const struct sub *subs[UNSUBS_AHEAD];
+	uint32_t hashes[UNSUBS_AHEAD], count = 0;
+	struct slice sid;
+
+	for (; count < UNSUBS_AHEAD && parser_glance_unsub(&input, &sid); count++) {
+		hashes[count] = hash_bytes(trie->key, sid);
+		map_expect(&session->subs, hashes[count]);
+	}
+	for (uint32_t at = 0; at < count; at++) {
+		subs[at] = map_likely(&session->subs, hashes[at]);
+		prefetch(subs[at]);
+	}
+	for (uint32_t at = 0; at < count; at++)
+		if (subs[at])
+			prefetch(subs[at]->leaf);
+	for (uint32_t at = 0; at < count; at++)
+		if (subs[at])
+			trie_expect_leaf(trie, subs[at]->leaf);
+}
+
 static enum step on_unsub(struct session *session, const struct op *op, struct slice *input)
 {
 	uint32_t hash;
 	struct sub *sub = find_sub(session, op->sid, &hash);
 
-	(void)input;
 	session->events |= SESSION_HEARD;
 	session->router->work += SUB_WORK;
 	if (sub && op->max > sub->delivered)
 		sub->max = op->max;
 	else if (sub)
 		remove_sub(session, sub, hash);
+	if (sub && session->subs.count > SUBS_LARGE &&
+	    session->router->unsubscribed % UNSUBS_AHEAD == 0)
+		expect_unsubs(session, *input);
 	return ok(session);
 }
 
@@ -486,7 +519,7 @@ static bool needs_look(struct slice subject)
 	return subject.bytes[0] == '_' || subject.bytes[0] == '$';
 }
 
-static bool is_reserved_subject(struct slice subject)
+NOINLINE static bool is_reserved_subject(struct slice subject)
 {
 	return is_below(subject, SLICE("_GR_.")) || slice_starts_with(subject, SLICE("$NRG."));
 }
@@ -591,7 +624,7 @@ static enum step publish(struct session *session, const struct op *op, struct sl
 	if (op->verb == VERB_HPUB && op->header_length == 0)
 		message.tail.length = 0;
 	heard = router_publish(router, &message);
-	session->recent = router->recent;
+	session->recent = router->memos.recent;
 	if (heard == 0 && router->lacked_memory) {
 		router->lacked_memory = false;
 		return end(session, FAULT_MEMORY);
@@ -894,7 +927,7 @@ static void fill_inbound(struct session *session, struct slice *input)
 }
 
 /* The general way of one operation. */
-static enum step next_step(struct session *session, struct op *op, struct slice *input)
+static INLINE enum step next_step(struct session *session, struct op *op, struct slice *input)
 {
 	enum fault fault;
 
@@ -917,7 +950,7 @@ static enum step next_step(struct session *session, struct op *op, struct slice 
  * The quick way of a message like the one before: for those who publish much to few subjects. What
  * has to be looked at more closely goes the general way.
  */
-static bool publish_again(struct session *session, struct slice *input)
+static INLINE bool publish_again(struct session *session, struct slice *input)
 {
 	const struct limits *limits = session->limits;
 	struct memo *memo = session->recent;
@@ -933,7 +966,9 @@ static bool publish_again(struct session *session, struct slice *input)
 	length = parser_repeated(*input, known, &memo->size, &text);
 	size = memo->size.value;
 	if (length == 0 || size >= OUTBOX_SHARE_BYTES || size > limits->max_payload ||
-	    known.length + text.length - size > limits->max_control_line || needs_look(known))
+	    known.length + text.length - size > limits->max_control_line)
+		return false;
+	if (needs_look(known) && is_reserved_subject(known))
 		return false;
 	*input = slice_after(*input, length);
 	session->events |= SESSION_HEARD;
@@ -945,7 +980,7 @@ static bool publish_again(struct session *session, struct slice *input)
 }
 
 /* Is there something that the owner should look at before the session goes on? */
-static bool must_pause(const struct session *session, uint64_t work_before)
+static INLINE bool must_pause(const struct session *session, uint64_t work_before)
 {
 	const struct pool *pool = session->router->pool;
 
@@ -953,6 +988,35 @@ static bool must_pause(const struct session *session, uint64_t work_before)
 		(SESSION_CONNECTED | SESSION_FIRST_PING | SESSION_COMPLAINED | SESSION_CLAIMS)) ||
 	       !list_is_empty(&pool->hot) || pool->congested ||
 	       session->router->work - work_before > SESSION_WORK;
+}
+
+NOINLINE static void step_apart(struct session *session, struct op *op, struct slice *input)
+{
+	(void)next_step(session, op, input);
+}
+
+/*
+ * Messages to ever other subjects: what the next ones will look up is looked up together, and then
+ * they are as good as repeated. All of them are whole.
+ */
+NOINLINE static void publish_foreseen(struct session *session, struct slice *input,
+				      uint64_t work_before)
+{
+	struct router *router = session->router;
+	uint32_t count = 0, at = 0;
+	struct op op = {0};
+
+	while (!session->fault && !must_pause(session, work_before)) {
+		if (at == count) {
+			count = memos_foresee(&router->memos, &router->trie, *input, &router->work);
+			at = 0;
+		}
+		if (count == 0)
+			return;
+		session->recent = &router->memos.ahead[at++];
+		if (!publish_again(session, input))
+			step_apart(session, &op, input);
+	}
 }
 
 /*
@@ -981,11 +1045,11 @@ enum session_answer session_feed(struct session *session, struct slice *input)
 	if (session->is_locked && claims_to_be_nobody(session, *input))
 		return session->fault ? SESSION_OVER : SESSION_WAIT;
 	while (!session->fault) {
-		if (!publish_again(session, input)) {
-			enum step step = next_step(session, &op, input);
-
-			if (step == STEP_WAIT)
+		if (!LIKELY(publish_again(session, input))) {
+			if (next_step(session, &op, input) == STEP_WAIT)
 				return SESSION_MORE;
+			if (op.verb == VERB_PUB && !session->recent)
+				publish_foreseen(session, input, work_before);
 		}
 		if (must_pause(session, work_before))
 			return session->fault ? SESSION_OVER : SESSION_WAIT;

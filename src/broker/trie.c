@@ -52,7 +52,7 @@ void trie_init(struct trie *trie, uint64_t key)
 
 void trie_count_bytes(struct trie *trie, size_t *bytes)
 {
-	trie->slab.bytes = trie->literals.bytes = trie->groups.bytes = bytes;
+	trie->slab.bytes = bytes;
 }
 
 /* The room for walks, when there is nothing to walk. */
@@ -70,8 +70,8 @@ static void free_room(struct trie *trie)
 void trie_fini(struct trie *trie)
 {
 	assert(!trie->root && trie->literals.count == 0 && trie->groups.count == 0);
-	map_fini(&trie->literals);
-	map_fini(&trie->groups);
+	map_fini(&trie->literals, trie->slab.bytes);
+	map_fini(&trie->groups, trie->slab.bytes);
 	free_room(trie);
 	slab_fini(&trie->slab);
 }
@@ -98,7 +98,6 @@ static struct node *new_node(struct trie *trie, struct node *parent, struct slic
 	if (!node)
 		return NULL;
 	*node = (struct node){.parent = parent, .length = (uint32_t)token.length};
-	node->children.bytes = trie->slab.bytes;
 	if (token.length > 0)
 		memcpy(node->token, token.bytes, token.length);
 	return node;
@@ -121,9 +120,9 @@ static void prune(struct trie *trie, struct node *node)
 			parent->star = NULL;
 		else
 			map_remove(&parent->children, node_hash(trie->key, node), node, trie->key,
-				   node_hash);
+				   node_hash, trie->slab.bytes);
 		/* Room for a child that never came. */
-		map_fini(&node->children);
+		map_fini(&node->children, trie->slab.bytes);
 		slab_return(&trie->slab, node, node_size(node->length));
 		node = parent;
 	}
@@ -145,7 +144,8 @@ static struct node *take_child(struct trie *trie, struct node *node, struct slic
 	if (is_token(token, '*'))
 		return take_star(trie, node);
 	child = map_find(&node->children, hash, token, node_name);
-	if (child || map_reserve(&node->children, trie->key, node_hash) < 0)
+	if (child ||
+	    map_reserve(&node->children, trie->key, node_hash, trie->slab.bytes) < 0)
 		return child;
 	child = new_node(trie, node, token);
 	if (child)
@@ -351,7 +351,7 @@ static int take_literal(struct trie *trie, struct slice subject, struct leaf **l
 	*leaf = trie_find_literal(trie, subject, hash);
 	if (*leaf)
 		return TRIE_OK;
-	if (map_reserve(&trie->literals, trie->key, leaf_hash) < 0)
+	if (map_reserve(&trie->literals, trie->key, leaf_hash, trie->slab.bytes) < 0)
 		return -ENOMEM;
 	*leaf = new_leaf(trie, subject, false);
 	if (!*leaf)
@@ -368,7 +368,7 @@ static int take_group(struct trie *trie, struct slice subject, struct queue *que
 	uint32_t hash = trie_hash(trie, subject);
 	struct leaf *first = trie_find_groups(trie, subject, hash);
 
-	if (!first && map_reserve(&trie->groups, trie->key, leaf_hash) < 0)
+	if (!first && map_reserve(&trie->groups, trie->key, leaf_hash, trie->slab.bytes) < 0)
 		return -ENOMEM;
 	*leaf = new_leaf(trie, subject, true);
 	if (!*leaf)
@@ -420,14 +420,15 @@ static void drop_group(struct trie *trie, struct leaf *leaf)
 	if (!links->previous && links->next)
 		map_replace(&trie->groups, hash, leaf, links->next);
 	else if (!links->previous)
-		map_remove(&trie->groups, hash, leaf, trie->key, leaf_hash);
+		map_remove(&trie->groups, hash, leaf, trie->key, leaf_hash, trie->slab.bytes);
 	unlink_leaf(&first, leaf);
 	trie->literal_generation++;
 }
 
 static void drop_literal(struct trie *trie, struct leaf *leaf)
 {
-	map_remove(&trie->literals, leaf_hash(trie->key, leaf), leaf, trie->key, leaf_hash);
+	map_remove(&trie->literals, leaf_hash(trie->key, leaf), leaf, trie->key, leaf_hash,
+		   trie->slab.bytes);
 	trie->literal_generation++;
 }
 
@@ -560,7 +561,7 @@ static uint32_t descend(struct trie *trie, struct visit visit, size_t length, ui
 		if (at == trie->depth)
 			return count;
 		if (node->star) {
-			__builtin_prefetch(node->star);
+			prefetch(node->star);
 			trie->visits[(*open)++] = (struct visit){node->star, at + 1};
 		}
 		node = map_find(&node->children, token->hash, token->text, node_name);
@@ -598,7 +599,7 @@ struct match trie_find(struct trie *trie, struct slice subject, uint32_t hash)
 
 	map_expect(&trie->literals, hash);
 	length = trie->root ? take_apart(trie, subject) : 0;
-	map_expect_item(&trie->literals, hash);
+	prefetch(map_likely(&trie->literals, hash));
 	trie->visited = 0;
 	if (length > 0)
 		match.count = walk(trie, length);

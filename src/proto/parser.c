@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "base/hints.h"
 #include "base/scan.h"
 
 /* Part of a session's state: the numbers do not change. */
@@ -386,7 +387,8 @@ static inline const char *quick_size(const char *at, const char *end, uint32_t *
  * PUB as all clients write it: in capitals, with single blanks and CRLF. This is the path of most
  * messages; whatever differs, or is not whole, or is wrong, takes the general way.
  */
-static inline bool quick_pub(struct slice *input, size_t max_control_line, struct op *op)
+static INLINE bool
+quick_pub(struct slice *input, size_t max_control_line, struct op *op)
 {
 	const char *end = input->bytes + input->length;
 	const char *start = input->bytes + 4;
@@ -481,4 +483,35 @@ struct slice parser_give_up_payload(struct parser *parser, struct slice *input, 
 	*input = slice_after(*input, input->length);
 	parser->state = STATE_VERB;
 	return rest;
+}
+
+bool parser_glance(struct slice *input, struct op *op)
+{
+	struct slice rest = *input;
+	size_t whole;
+
+	op->known.length = 0;
+	if (rest.length == 0 || !quick_pub(&rest, SIZE_MAX, op))
+		return false;
+	whole = op->line.length + 2 + op->payload_length + PARSER_TERMINATOR;
+	if (rest.length < whole)
+		return false;
+	*input = slice_after(rest, whole);
+	return true;
+}
+
+bool parser_glance_unsub(struct slice *input, struct slice *sid)
+{
+	const char *start = input->bytes + sizeof("UNSUB ") - 1;
+	const char *end = input->bytes + input->length;
+	const char *at;
+
+	if (input->length < sizeof("UNSUB 1\r\n") - 1 || memcmp(input->bytes, "UNSUB ", 6) != 0)
+		return false;
+	at = scan_break(start, end);
+	if (at == start || end - at < 2 || at[0] != '\r' || at[1] != '\n')
+		return false;
+	*sid = (struct slice){start, (size_t)(at - start)};
+	*input = (struct slice){at + 2, (size_t)(end - at - 2)};
+	return true;
 }

@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/hints.h"
 #include "base/scan.h"
 #include "base/slice.h"
 #include "proto/fault.h"
@@ -132,8 +133,9 @@ static inline bool parser_is_between(const struct parser *parser)
  * it is not, or cannot be told quickly, and parser_next() is to be asked. `size` may hold the size
  * of the message before. What follows the subject, to the CRLF behind the payload, is the `text`.
  */
-static inline size_t parser_repeated(struct slice input, struct slice known,
-				     struct scan_number *size, struct slice *text)
+static INLINE size_t
+parser_repeated(struct slice input, struct slice known, struct scan_number *size,
+		struct slice *text)
 {
 	size_t start = sizeof("PUB ") - 1 + known.length;
 	size_t whole;
@@ -149,6 +151,16 @@ static inline size_t parser_repeated(struct slice input, struct slice known,
 	*text = (struct slice){input.bytes + start, whole - start};
 	return whole;
 }
+
+/*
+ * At the start of an operation: is the next one, and all of it, a PUB as clients write it? Then `op`
+ * is filled as by parser_next(), and `input` moves on behind it. For who looks ahead: nothing is
+ * decided, no limit is looked at.
+ */
+bool parser_glance(struct slice *input, struct op *op);
+
+/* The same for UNSUB: only its sid. */
+bool parser_glance_unsub(struct slice *input, struct slice *sid);
 
 /* Could it have come to where it stands? For one that was saved and loaded. */
 bool parser_is_sound(const struct parser *parser);

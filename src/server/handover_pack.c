@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/hints.h"
 #include "os/listener.h"
 #include "os/random.h"
 #include "server/client.h"
@@ -172,7 +173,7 @@ bool handover_can_move(const struct client *client)
 static void expect_client(const struct client *client)
 {
 	for (size_t at = 0; at < sizeof(*client); at += 64)
-		__builtin_prefetch((const char *)client + at);
+		prefetch((const char *)client + at);
 }
 
 static int pack_clients(struct packer *packer, const struct server *server, uint64_t *packed)

@@ -49,7 +49,7 @@ void strangers_init(struct strangers *strangers, uint64_t hash_key)
 static void discard(struct strangers *strangers, struct strangers_place *place)
 {
 	map_remove(&strangers->by_place, hash_of(strangers, &place->where), place,
-		   strangers->hash_key, item_hash);
+		   strangers->hash_key, item_hash, NULL);
 	list_remove(&place->link);
 	free(place);
 }
@@ -59,7 +59,7 @@ void strangers_fini(struct strangers *strangers)
 	while (!list_is_empty(&strangers->places))
 		discard(strangers, container_of(strangers->places.next, struct strangers_place,
 						link));
-	map_fini(&strangers->by_place);
+	map_fini(&strangers->by_place, NULL);
 }
 
 /* Those where nobody is, and nobody was too fast lately. */
@@ -91,7 +91,7 @@ static struct strangers_place *add(struct strangers *strangers, const struct pla
 	if (place)
 		return place;
 	if (strangers->by_place.count >= PLACES_MOST ||
-	    map_reserve(&strangers->by_place, strangers->hash_key, item_hash) < 0)
+	    map_reserve(&strangers->by_place, strangers->hash_key, item_hash, NULL) < 0)
 		return NULL;
 	place = malloc(sizeof(*place));
 	if (!place)

@@ -43,7 +43,7 @@ void turnstile_init(struct turnstile *turnstile, uint64_t hash_key)
 static void discard(struct turnstile *turnstile, struct turnstile_place *place)
 {
 	map_remove(&turnstile->by_place, hash_of(turnstile, &place->where), place,
-		   turnstile->hash_key, item_hash);
+		   turnstile->hash_key, item_hash, NULL);
 	list_remove(&place->link);
 	free(place);
 }
@@ -52,7 +52,7 @@ void turnstile_fini(struct turnstile *turnstile)
 {
 	while (!list_is_empty(&turnstile->places))
 		discard(turnstile, place_at(turnstile->places.next));
-	map_fini(&turnstile->by_place);
+	map_fini(&turnstile->by_place, NULL);
 }
 
 /* Nobody waits there, and what happened there is long enough ago. */
@@ -86,7 +86,7 @@ static struct turnstile_place *add_place(struct turnstile *turnstile, const stru
 	struct turnstile_place *place;
 
 	if (turnstile->by_place.count >= most_places(where) ||
-	    map_reserve(&turnstile->by_place, turnstile->hash_key, item_hash) < 0)
+	    map_reserve(&turnstile->by_place, turnstile->hash_key, item_hash, NULL) < 0)
 		return NULL;
 	place = malloc(sizeof(*place));
 	if (!place)

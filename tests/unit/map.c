@@ -105,7 +105,7 @@ static struct world *world_new(hasher *hash)
 
 static void world_free(struct world *world)
 {
-	map_fini(&world->map);
+	map_fini(&world->map, NULL);
 	free(world);
 }
 
@@ -121,13 +121,14 @@ static void insert(struct world *world, uint32_t at)
 	item->is_in = true;
 	item->is_twin = false;
 	world->count++;
-	CHECK_NUMBER(map_reserve(&world->map, KEY, hash_of), 0);
+	CHECK_NUMBER(map_reserve(&world->map, KEY, hash_of, NULL), 0);
 	map_put(&world->map, item->hash, item);
 }
 
 static void take_out(struct world *world, uint32_t at)
 {
-	map_remove(&world->map, world->items[at].hash, current(world, at), KEY, hash_of);
+	map_remove(&world->map, world->items[at].hash, current(world, at), KEY, hash_of,
+		   NULL);
 	world->items[at].is_in = false;
 	world->count--;
 }
@@ -251,7 +252,7 @@ static void an_empty_map_owns_nothing_and_finds_nothing(void)
 	CHECK(!map_find(&map, 7, SLICE("n7"), name_of));
 	CHECK(!map_next(&map, &at));
 	CHECK(!map.buckets);
-	map_fini(&map);
+	map_fini(&map, NULL);
 }
 
 static void it_is_emptied_bit_by_bit(void)
@@ -341,9 +342,9 @@ static void room_reserved_twice_is_reserved_once(void)
 	for (uint32_t at = 0; at < ITEMS; at++) {
 		const struct map_bucket *buckets;
 
-		CHECK_NUMBER(map_reserve(&world->map, KEY, hash_of), 0);
+		CHECK_NUMBER(map_reserve(&world->map, KEY, hash_of, NULL), 0);
 		buckets = world->map.buckets;
-		CHECK_NUMBER(map_reserve(&world->map, KEY, hash_of), 0);
+		CHECK_NUMBER(map_reserve(&world->map, KEY, hash_of, NULL), 0);
 		CHECK(world->map.buckets == buckets);
 		insert(world, at);
 		CHECK(world->map.buckets == buckets);
@@ -391,7 +392,7 @@ static void a_large_table_moves_a_few_items_at_a_time(void)
 	struct item *all = calloc(CROWD, sizeof(*all)), *twin = calloc(1, sizeof(*twin));
 	uint32_t most = 0, moving = 0;
 	size_t bytes = 0;
-	struct map map = {.bytes = &bytes};
+	struct map map = {0};
 
 	for (uint32_t at = 0; at < 2 * CROWD; at++) {
 		struct item *item = &all[at % CROWD];
@@ -400,10 +401,10 @@ static void a_large_table_moves_a_few_items_at_a_time(void)
 		if (at < CROWD) {
 			snprintf(item->text, sizeof(item->text), "n%u", at);
 			item->hash = hash_well(at, name_of(item));
-			CHECK_NUMBER(map_reserve(&map, KEY, count_hash), 0);
+			CHECK_NUMBER(map_reserve(&map, KEY, count_hash, &bytes), 0);
 			map_put(&map, item->hash, item);
 		} else {
-			map_remove(&map, item->hash, item, KEY, count_hash);
+			map_remove(&map, item->hash, item, KEY, count_hash, &bytes);
 		}
 		item->is_in = at < CROWD;
 		if (map.mask >= MAP_LARGE && hashed > most)
@@ -434,12 +435,12 @@ static void a_table_may_be_emptied_and_given_up_while_it_moves(void)
 	struct item *all = calloc(CROWD, sizeof(*all)), *item;
 	uint32_t place = 0, left;
 	size_t bytes = 0;
-	struct map map = {.bytes = &bytes};
+	struct map map = {0};
 
 	for (uint32_t at = 0; map.mask < MAP_LARGE || !map_move(&map)->old; at++) {
 		snprintf(all[at].text, sizeof(all[at].text), "n%u", at);
 		all[at].hash = hash_well(at, name_of(&all[at]));
-		CHECK_NUMBER(map_reserve(&map, KEY, hash_of), 0);
+		CHECK_NUMBER(map_reserve(&map, KEY, hash_of, &bytes), 0);
 		map_put(&map, all[at].hash, &all[at]);
 		all[at].is_in = true;
 	}
@@ -450,7 +451,7 @@ static void a_table_may_be_emptied_and_given_up_while_it_moves(void)
 	CHECK_NUMBER(map.count, 10);
 	CHECK_NUMBER(walk_through(&map), 10);
 	CHECK_NUMBER(bytes, map_bytes(&map));
-	map_fini(&map);
+	map_fini(&map, &bytes);
 	CHECK_NUMBER(bytes, 0);
 	free(all);
 }

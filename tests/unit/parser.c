@@ -34,6 +34,8 @@ struct collected {
 	struct op head; /* its slices point to bytes that are gone */
 };
 
+static unsigned glances; /* that have seen something: who_looks_ahead_sees_what_comes() */
+
 struct reader {
 	struct parser parser;
 	size_t max_control_line;
@@ -256,6 +258,39 @@ static bool read_message(struct reader *reader, struct slice *input, const struc
 	}
 }
 
+static bool is_same(struct slice a, struct slice b)
+{
+	return a.length == b.length && (a.length == 0 || a.bytes == b.bytes);
+}
+
+/* Who looks ahead at an operation sees what it will be. */
+static void check_glance(struct parser parser, struct slice input)
+{
+	struct slice ahead = input, behind = input, sid;
+	struct op seen = {0}, op = {0};
+	enum fault fault;
+
+	if (!parser_is_between(&parser))
+		return;
+	if (parser_glance(&ahead, &seen)) {
+		CHECK_NUMBER(parser_next(&parser, &behind, SIZE_MAX, &op, &fault), PARSER_OP);
+		CHECK_NUMBER(op.verb, VERB_PUB);
+		CHECK(is_same(seen.subject, op.subject));
+		CHECK(is_same(seen.reply, op.reply));
+		CHECK_NUMBER(seen.payload_length, op.payload_length);
+		CHECK(ahead.bytes == behind.bytes + op.line.length + 2 + op.payload_length + 2);
+	} else if (parser_glance_unsub(&ahead, &sid)) {
+		CHECK_NUMBER(parser_next(&parser, &behind, SIZE_MAX, &op, &fault), PARSER_OP);
+		CHECK_NUMBER(op.verb, VERB_UNSUB);
+		CHECK(is_same(sid, op.sid));
+		CHECK(ahead.bytes == behind.bytes);
+	} else {
+		return;
+	}
+	CHECK(ahead.bytes + ahead.length == input.bytes + input.length);
+	glances++;
+}
+
 static void read_all(struct reader *reader, struct slice *input)
 {
 	if (reader->collected.bytes)
@@ -268,6 +303,7 @@ static void read_all(struct reader *reader, struct slice *input)
 		/* What a verb does not fill in is not to be relied on. */
 		memset(&op, 0xff, sizeof(op));
 		op.again = false;
+		check_glance(reader->parser, *input);
 		answer = parser_next(&reader->parser, input, reader->max_control_line, &op, &fault);
 		if (answer == PARSER_MORE)
 			return;
@@ -1044,6 +1080,12 @@ static void verbs_are_named_as_on_the_wire(void)
 		CHECK(strcmp(verb_name((enum verb)at), names[at]) == 0);
 }
 
+/* In all texts above: see check_glance(). */
+static void who_looks_ahead_sees_what_comes(void)
+{
+	CHECK(glances > 500);
+}
+
 static const struct test_case cases[] = {
 	TEST_CASE(the_ping_of_the_exercise_is_understood),
 	TEST_CASE(the_pong_of_the_exercise_is_understood),
@@ -1082,6 +1124,7 @@ static const struct test_case cases[] = {
 	TEST_CASE(the_end_is_checked_as_far_as_it_is_there),
 	TEST_CASE(nothing_in_is_nothing_out),
 	TEST_CASE(verbs_are_named_as_on_the_wire),
+	TEST_CASE(who_looks_ahead_sees_what_comes),
 };
 
 int main(void)

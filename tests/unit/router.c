@@ -784,7 +784,7 @@ static void what_cannot_be_remembered_is_looked_up_once(void)
 		before = bench.router.work;
 		CHECK_NUMBER(publish("foo.bar", "", ""), MEMO_PATTERNS + 1);
 		CHECK_NUMBER(bench.router.work - before, first);
-		CHECK(!bench.router.recent);
+		CHECK(!bench.router.memos.recent);
 	}
 	hear(0);
 	for (size_t at = 0; at <= MEMO_PATTERNS; at++)
@@ -802,7 +802,7 @@ static void what_is_remembered_is_not_believed_when_it_changed(void)
 	literal = subscribe(0, "1", "foo.bar", "", TRIE_FIRST);
 	for (int count = 0; count < 3; count++)
 		CHECK_NUMBER(publish("foo.bar", "", ""), 1);
-	message.memo = bench.router.recent;
+	message.memo = bench.router.memos.recent;
 	CHECK(message.memo && memo_is_fresh(message.memo, &bench.router.trie));
 	pattern = subscribe(1, "1", "foo.*", "", TRIE_FIRST);
 	CHECK(!memo_is_fresh(message.memo, &bench.router.trie));
