@@ -89,6 +89,8 @@ struct log {
 	unsigned long long put;   /* the producer's: records that went into it */
 	unsigned long long seen;  /* the consumer's: `dropped` when it last looked */
 	time_t told_s;            /* the consumer's: when it last told them */
+	/* From here on all is written before it is read: what is not used takes no memory. */
+	char texts[LOG_RECORD_MAX]; /* the producer's, of the record in hand: much for a stack */
 	char ring[RING_BYTES];
 	char record[LOG_RECORD_MAX]; /* the consumer's copy of a record's texts */
 };
@@ -349,7 +351,7 @@ void log_write(struct log *log, enum log_level level, const struct log_fields *f
 	       const char *format, ...)
 {
 	struct entry entry = {.level = level};
-	char texts[LOG_RECORD_MAX];
+	char *texts = log->texts;
 	size_t length;
 	va_list arguments;
 
@@ -446,13 +448,14 @@ static void close_all(struct log *log)
 
 struct log *log_new(const struct log_options *options, char why[256])
 {
-	struct log *log = calloc(1, sizeof(*log));
+	struct log *log = malloc(sizeof(*log));
 	int error;
 
 	if (!log) {
 		snprintf(why, 256, "cannot start the log: out of memory");
 		return NULL;
 	}
+	memset(log, 0, offsetof(struct log, texts));
 	log->options = *options;
 	log->fd = STDERR_FILENO;
 	log->wake[0] = log->wake[1] = log->flushed[0] = log->flushed[1] = -1;
