@@ -55,10 +55,31 @@ struct peer peer_of(const struct sockaddr *address)
 	return peer;
 }
 
+static char *put_byte(char *to, unsigned char byte)
+{
+	if (byte >= 100)
+		*to++ = (char)('0' + byte / 100);
+	if (byte >= 10)
+		*to++ = (char)('0' + byte / 10 % 10);
+	*to++ = (char)('0' + byte % 10);
+	return to;
+}
+
+/* inet_ntop() asks printf(), and each who connects is told: a part of what that costs. */
+static void ipv4_text(const unsigned char bytes[4], char *to)
+{
+	for (int at = 0; at < 4; at++) {
+		to = put_byte(to, bytes[at]);
+		*to++ = at < 3 ? '.' : '\0';
+	}
+}
+
 void peer_ip(const struct peer *peer, char text[ADDRESS_TEXT])
 {
 	text[0] = '\0';
-	if (peer->family != AF_UNIX)
+	if (peer->family == AF_INET)
+		ipv4_text(peer->bytes, text);
+	else if (peer->family != AF_UNIX)
 		inet_ntop(peer->family, peer->bytes, text, ADDRESS_TEXT);
 }
 

@@ -2,13 +2,13 @@
 #include "proto/handshake.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <strings.h>
 
 #include "base/secret.h"
 #include "proto/utf8.h"
+#include "proto/writer.h"
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
@@ -152,28 +152,25 @@ static bool is_extreme(struct slice number)
 	       memchr(number.bytes, 'E', number.length);
 }
 
-/* One piece of what stands inside a string. Returns how many bytes of `json` it was, or -ENOMEM. */
-static int copy_in_string(struct buf *out, struct slice json)
+/* One piece of what stands inside a string: what becomes of the first `*taken` bytes. */
+static struct slice read_in_string(struct slice json, size_t *taken)
 {
 	bool escape = json.bytes[0] == '\\';
 	uint32_t rune;
-	size_t taken = escape ? escape_length(json) : utf8_read(json, &rune);
-	struct slice piece = taken ? (struct slice){json.bytes, taken} : SLICE(REPLACEMENT);
+	size_t good = escape ? escape_length(json) : utf8_read(json, &rune);
 
-	if (buf_append(out, piece) < 0)
-		return -ENOMEM;
-	return taken ? (int)taken : escape ? 6 : 1;
+	*taken = good ? good : escape ? 6 : 1;
+	return good ? (struct slice){json.bytes, good} : SLICE(REPLACEMENT);
 }
 
 /* The same outside. */
-static int copy_outside(struct buf *out, struct slice json)
+static struct slice read_outside(struct slice json, size_t *taken)
 {
 	size_t length = number_length(json);
 	struct slice piece = {json.bytes, length ? length : 1};
 
-	if (length > 0 && is_extreme(piece))
-		piece = SLICE("0.5");
-	return buf_append(out, piece) < 0 ? -ENOMEM : length ? (int)length : 1;
+	*taken = piece.length;
+	return length > 0 && is_extreme(piece) ? SLICE("0.5") : piece;
 }
 
 /* What stands as it is: most of it, most often all. */
@@ -196,44 +193,44 @@ static size_t plain_length(struct slice json, bool in_string)
  * Clients may send what jansson refuses and nats-server accepts. In strings: bytes that are no
  * UTF-8, "\u0000" and halves of surrogate pairs; each becomes U+FFFD. Elsewhere: numbers of any
  * size, where nobody reads them; they become a fraction, which no field takes. And jansson overlooks
- * a NUL behind a number or a word: -EINVAL.
+ * a NUL behind a number or a word: -EINVAL. `out` stays empty where nothing has to be changed.
  */
 static int make_readable(struct buf *out, struct slice json)
 {
+	struct slice kept = {json.bytes, 0}; /* as it is, and not yet in `out` */
 	bool in_string = false;
 
-	if (buf_reserve(out, json.length) < 0)
-		return -ENOMEM;
 	while (json.length > 0) {
-		struct slice plain = {json.bytes, plain_length(json, in_string)};
-		int taken;
+		size_t taken = plain_length(json, in_string);
+		struct slice piece = {json.bytes, taken};
 
-		if (!in_string && memchr(plain.bytes, '\0', plain.length))
+		if (!in_string && memchr(json.bytes, '\0', taken))
 			return -EINVAL;
-		if (buf_append(out, plain) < 0)
-			return -ENOMEM;
-		json = slice_after(json, plain.length);
-		if (json.length == 0)
-			break;
-
-		if (json.bytes[0] == '"')
+		if (taken == 0 && json.bytes[0] == '"') {
 			in_string = !in_string;
-		taken = in_string && json.bytes[0] != '"' ? copy_in_string(out, json)
-							  : copy_outside(out, json);
-		if (taken < 0)
-			return taken;
-		json = slice_after(json, (size_t)taken);
+			taken = 1;
+		} else if (taken == 0) {
+			piece = in_string ? read_in_string(json, &taken) : read_outside(json, &taken);
+		}
+		if (piece.bytes == json.bytes) {
+			kept.length += taken;
+		} else if (buf_append(out, kept) < 0 || buf_append(out, piece) < 0) {
+			return -ENOMEM;
+		} else {
+			kept = (struct slice){json.bytes + taken, 0};
+		}
+		json = slice_after(json, taken);
 	}
-	return 0;
+	return out->length > 0 ? buf_append(out, kept) : 0;
 }
 
 /* Without memory jansson says at places that a token is invalid: who is wrong is so twice. */
-static json_t *decode(const struct buf *text, json_error_t *error)
+static json_t *decode(struct slice text, json_error_t *error)
 {
-	const char *bytes = text->bytes ? text->bytes : "";
-	json_t *value = json_loadb(bytes, text->length, JSON_DECODE_ANY, error);
+	const char *bytes = text.bytes ? text.bytes : "";
+	json_t *value = json_loadb(bytes, text.length, JSON_DECODE_ANY, error);
 
-	return value ? value : json_loadb(bytes, text->length, JSON_DECODE_ANY, error);
+	return value ? value : json_loadb(bytes, text.length, JSON_DECODE_ANY, error);
 }
 
 /* Where memory runs out jansson often says nothing. */
@@ -253,7 +250,7 @@ static json_t *load(struct slice json, enum fault *fault)
 
 	*fault = FAULT_NONE;
 	if (made == 0)
-		value = decode(&text, &error);
+		value = decode(text.length > 0 ? buf_slice(&text) : json, &error);
 	if (!value)
 		*fault = made == -EINVAL ? FAULT_JSON : fault_of(&error);
 	/* There may be a password in it. */
@@ -317,8 +314,10 @@ static bool is_secret(const struct field *field)
 
 static const struct field *find_field(const char *key)
 {
+	/* Most differ in their first letters. */
 	for (size_t at = 0; at < sizeof(fields) / sizeof(fields[0]); at++)
-		if (strcasecmp(fields[at].key, key) == 0)
+		if ((fields[at].key[0] | 0x20) == (key[0] | 0x20) &&
+		    strcasecmp(fields[at].key, key) == 0)
 			return &fields[at];
 	return NULL;
 }
@@ -478,27 +477,41 @@ static int put_account(struct buf *out, const char *account)
 	return error;
 }
 
+/* The names and figures of what follows, but for texts. */
+enum { INFO_WORDS = 160 };
+
+static char *put_value(char *to, struct slice name, struct slice value)
+{
+	to = writer_copy(writer_copy(to, name), value);
+	*to++ = '"';
+	return to;
+}
+
 int handshake_info(struct buf *out, struct slice common, const struct info_client *client)
 {
+	struct slice host = slice_of(client->host);
+	struct slice ip = slice_of(client->client_ip ? client->client_ip : "");
 	size_t before = out->length;
-	int error = buf_append(out, SLICE("INFO "));
+	char *to;
+	int error;
 
-	if (error == 0)
-		error = buf_append(out, common);
-	if (error == 0)
-		error = buf_printf(out, ",\"host\":\"%s\",\"port\":%u,\"client_id\":%" PRIu64,
-				   client->host, client->port, client->client_id);
-	if (error == 0 && client->client_ip)
-		error = buf_printf(out, ",\"client_ip\":\"%s\"", client->client_ip);
-	if (error == 0 && client->lame_duck)
-		error = buf_append(out, SLICE(",\"ldm\":true"));
-	if (error == 0 && client->auth_required)
-		error = buf_append(out, SLICE(",\"auth_required\":true"));
-	if (error == 0 && client->nonce.length > 0)
-		error = buf_printf(out, ",\"nonce\":\"%.*s\"", (int)client->nonce.length,
-				   client->nonce.bytes);
-	if (error == 0 && client->connect_info)
-		error = put_account(out, client->account);
+	if (buf_reserve(out, INFO_WORDS + common.length + host.length + ip.length +
+				     client->nonce.length) < 0)
+		return -ENOMEM;
+	to = writer_copy(writer_copy(out->bytes + before, SLICE("INFO ")), common);
+	to = put_value(to, SLICE(",\"host\":\""), host);
+	to = writer_number(writer_copy(to, SLICE(",\"port\":")), client->port);
+	to = writer_number(writer_copy(to, SLICE(",\"client_id\":")), client->client_id);
+	if (ip.length > 0)
+		to = put_value(to, SLICE(",\"client_ip\":\""), ip);
+	if (client->lame_duck)
+		to = writer_copy(to, SLICE(",\"ldm\":true"));
+	if (client->auth_required)
+		to = writer_copy(to, SLICE(",\"auth_required\":true"));
+	if (client->nonce.length > 0)
+		to = put_value(to, SLICE(",\"nonce\":\""), client->nonce);
+	out->length = (size_t)(to - out->bytes);
+	error = client->connect_info ? put_account(out, client->account) : 0;
 	if (error == 0)
 		error = buf_append(out, SLICE("} \r\n"));
 	if (error < 0)

@@ -5,9 +5,9 @@
 
 #include "proto/utf8.h"
 
-static char *put_number(char *to, uint32_t number)
+char *writer_number(char *to, uint64_t number)
 {
-	char digits[10];
+	char digits[WRITER_NUMBER];
 	size_t count = 0;
 
 	do
@@ -29,17 +29,17 @@ static char *put_reply(char *to, struct slice reply)
 
 size_t writer_msg_tail(char *to, struct slice reply, uint32_t total)
 {
-	char *at = put_number(put_reply(to, reply), total);
+	char *at = writer_number(put_reply(to, reply), total);
 
 	return (size_t)(writer_copy(at, SLICE("\r\n")) - to);
 }
 
 size_t writer_hmsg_tail(char *to, struct slice reply, uint32_t header_length, uint32_t total)
 {
-	char *at = put_number(put_reply(to, reply), header_length);
+	char *at = writer_number(put_reply(to, reply), header_length);
 
 	*at++ = ' ';
-	at = put_number(at, total);
+	at = writer_number(at, total);
 	return (size_t)(writer_copy(at, SLICE("\r\n")) - to);
 }
 

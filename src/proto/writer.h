@@ -3,8 +3,8 @@
  * Operations out (PROTOCOL 6.2, 4).
  *
  * A message line is written in pieces: a start with the publisher's subject, the receiver's sid,
- * and a tail; all but the sid is the same for all receivers. It can outgrow any buffer that max_control_line would suggest,
- * since subject and sid come from different clients' lines.
+ * and a tail; all but the sid is the same for all receivers. It can outgrow any buffer that
+ * max_control_line would suggest, since subject and sid come from different clients' lines.
  */
 #pragma once
 
@@ -17,6 +17,11 @@
 #define WRITER_OK SLICE("+OK\r\n")
 #define WRITER_PING SLICE("PING\r\n")
 #define WRITER_PONG SLICE("PONG\r\n")
+
+enum { WRITER_NUMBER = 20 };
+
+/* In decimal, at most WRITER_NUMBER digits; returns what follows them. */
+char *writer_number(char *to, uint64_t number);
 
 /* What a tail needs beside the reply: two numbers, two blanks, CRLF. */
 enum { WRITER_TAIL = 40 };
