@@ -143,6 +143,43 @@ publish_400() {
 	undisturbed 500 publish_400
 }
 
+# join_groups: one who wants 503s, and has many groups on a pattern.
+join_groups() {
+	join groups '"headers":true,"no_responders":true'
+	# shellcheck disable=SC2016
+	times 50000 'SUB $NRG.> group%1$d %1$d' groups
+	# shellcheck disable=SC2016
+	times 50000 'SUB reply.> group%1$d 2%1$d' groups
+	hear_nothing groups
+	listen groups
+}
+
+# Each time other subjects: nobody is there, and the 503 would go to a reply that only groups want.
+ask_6000() {
+	# shellcheck disable=SC2016
+	times 6000 'PUB nobody.%1$d reply.%1$d 0'$'\r\n' groups
+	join after && close after
+}
+
+@test "50,000 queue groups on the subject of replies: nobody waits for the search of a 503's receiver" {
+	start_broker
+	join_groups
+	undisturbed 500 ask_6000
+}
+
+# The first of each two in a way that is not looked at ahead, the second refused.
+refuse_6000() {
+	# shellcheck disable=SC2016
+	times 6000 'PUB  nobody.%1$d 0'$'\r\n\r\n''PUB $NRG.%1$d 0'$'\r\n' groups
+	join after && close after
+}
+
+@test "50,000 queue groups on a subject that may not be published to: nobody waits for them" {
+	start_broker
+	join_groups
+	undisturbed 60 refuse_6000
+}
+
 @test "a receiver without headers that does not read pins no headers" {
 	local before after
 	start_broker

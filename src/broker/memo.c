@@ -6,8 +6,12 @@
 #include "proto/parser.h"
 #include "proto/writer.h"
 
-/* Patterns that branch as much as they can are not looked through ahead of time. */
-enum { AHEAD_WORK = 1024 };
+enum {
+	/* Patterns that branch as much as they can are not looked through ahead of time. */
+	AHEAD_WORK = 1024,
+	/* Where more patterns match than a memo holds, so many messages go by before the next try. */
+	FUTILE_REST = 32,
+};
 
 void memos_fini(struct memos *memos)
 {
@@ -15,11 +19,12 @@ void memos_fini(struct memos *memos)
 	free(memos->ahead);
 }
 
+/* All leaves that are found cost as well: a pattern may have a hundred thousand queue groups. */
 static struct match look_up(struct trie *trie, struct slice subject, uint32_t hash, uint64_t *work)
 {
 	struct match match = trie_find(trie, subject, hash);
 
-	*work += trie->visited;
+	*work += trie->visited + match.count;
 	return match;
 }
 
@@ -148,6 +153,10 @@ uint32_t memos_foresee(struct memos *memos, struct trie *trie, struct slice inpu
 	uint64_t before = *work;
 	uint32_t count, at = 0;
 
+	if (memos->futile > 0) {
+		memos->futile--;
+		return 0;
+	}
 	if (!memos->ahead)
 		memos->ahead = calloc(MEMOS_AHEAD, sizeof(*memos->ahead));
 	if (!memos->ahead)
@@ -158,8 +167,10 @@ uint32_t memos_foresee(struct memos *memos, struct trie *trie, struct slice inpu
 		struct slice subject = {memo->line + 5, memo->length};
 		struct match match = look_up(trie, subject, memo->hash, work);
 
-		if (match.count > MEMO_PATTERNS)
+		if (match.count > MEMO_PATTERNS) {
+			memos->futile = FUTILE_REST;
 			break;
+		}
 		fill_memo(memo, trie, &match);
 		if (match.literal)
 			prefetch(match.literal->one);

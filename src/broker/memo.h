@@ -40,6 +40,7 @@ struct memos {
 	struct memo *ahead;  /* the last answer of memos_foresee(); NULL: none yet */
 	struct memo *recent; /* of the last message's subject; NULL: it has none */
 	uint32_t passed[MEMOS_LATELY]; /* hashes of subjects that were looked up once */
+	uint32_t futile;     /* memos_foresee() is asked so often in vain, for it was of no use */
 };
 
 void memos_fini(struct memos *memos);

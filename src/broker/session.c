@@ -95,6 +95,8 @@ static void end_subs(struct session *session)
 {
 	uint32_t most = UINT32_MAX;
 
+	/* Wherever it was: some may have been taken out one by one, which moves others. */
+	session->ended_subs = 0;
 	while (!session_end_some_subs(session, &most))
 		most = UINT32_MAX;
 }
@@ -990,14 +992,14 @@ static INLINE bool must_pause(const struct session *session, uint64_t work_befor
 	       session->router->work - work_before > SESSION_WORK;
 }
 
-NOINLINE static void step_apart(struct session *session, struct op *op, struct slice *input)
+NOINLINE static enum step step_apart(struct session *session, struct op *op, struct slice *input)
 {
-	(void)next_step(session, op, input);
+	return next_step(session, op, input);
 }
 
 /*
  * Messages to ever other subjects: what the next ones will look up is looked up together, and then
- * they are as good as repeated. All of them are whole.
+ * they are as good as repeated. All of them are whole. Careful sessions may not be allowed to.
  */
 NOINLINE static void publish_foreseen(struct session *session, struct slice *input,
 				      uint64_t work_before)
@@ -1014,8 +1016,9 @@ NOINLINE static void publish_foreseen(struct session *session, struct slice *inp
 		if (count == 0)
 			return;
 		session->recent = &router->memos.ahead[at++];
-		if (!publish_again(session, input))
-			step_apart(session, &op, input);
+		if (!publish_again(session, input) &&
+		    step_apart(session, &op, input) == STEP_WAIT)
+			return;
 	}
 }
 
@@ -1048,7 +1051,7 @@ enum session_answer session_feed(struct session *session, struct slice *input)
 		if (!LIKELY(publish_again(session, input))) {
 			if (next_step(session, &op, input) == STEP_WAIT)
 				return SESSION_MORE;
-			if (op.verb == VERB_PUB && !session->recent)
+			if (op.verb == VERB_PUB && !session->recent && !session->careful)
 				publish_foreseen(session, input, work_before);
 		}
 		if (must_pause(session, work_before))

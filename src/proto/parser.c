@@ -502,12 +502,12 @@ bool parser_glance(struct slice *input, struct op *op)
 
 bool parser_glance_unsub(struct slice *input, struct slice *sid)
 {
-	const char *start = input->bytes + sizeof("UNSUB ") - 1;
 	const char *end = input->bytes + input->length;
-	const char *at;
+	const char *start, *at;
 
 	if (input->length < sizeof("UNSUB 1\r\n") - 1 || memcmp(input->bytes, "UNSUB ", 6) != 0)
 		return false;
+	start = input->bytes + sizeof("UNSUB ") - 1;
 	at = scan_break(start, end);
 	if (at == start || end - at < 2 || at[0] != '\r' || at[1] != '\n')
 		return false;

@@ -217,6 +217,39 @@ static void work_ends_it(void)
 	finish();
 }
 
+/* All on one pattern: a few steps to find, and then so many that are found. */
+static void what_is_found_is_work_as_well(void)
+{
+	enum { GROUPS = 1000 };
+	static char queues[GROUPS];
+	struct leaf *leaves[GROUPS];
+	struct sub *subs[GROUPS];
+
+	begin();
+	for (unsigned at = 0; at < GROUPS; at++) {
+		subs[at] = sub_new(&bench.trie.slab, NULL, SLICE("1"));
+		CHECK_NUMBER(trie_take_queue(&bench.trie, SLICE("foo.>"),
+					     (struct queue *)(void *)&queues[at], &leaves[at]),
+			     TRIE_FIRST);
+		CHECK_NUMBER(leaf_join(leaves[at], subs[at]), 0);
+	}
+	say("PUB foo.1 0\r\n\r\nPUB foo.2 0\r\n\r\n");
+	CHECK_NUMBER(foresee(), 0);
+	CHECK(bench.work >= GROUPS && bench.work < 2 * GROUPS);
+	/* For a while that is not tried again. */
+	say("PUB foo.3 0\r\n\r\n");
+	CHECK_NUMBER(foresee(), 0);
+	CHECK(bench.work < 2 * GROUPS);
+	memos_find(&bench.memos, &bench.trie, SLICE("foo.4"), NULL, &bench.work);
+	CHECK(bench.work >= 2 * GROUPS);
+	for (unsigned at = 0; at < GROUPS; at++) {
+		leaf_leave(leaves[at], subs[at]);
+		trie_drop(&bench.trie, leaves[at]);
+		sub_free(&bench.trie.slab, subs[at]);
+	}
+	finish();
+}
+
 static const struct test_case cases[] = {
 	TEST_CASE(the_next_subjects_are_looked_up_together),
 	TEST_CASE(nothing_is_foreseen_of_what_is_no_message_or_not_whole),
@@ -224,6 +257,7 @@ static const struct test_case cases[] = {
 	TEST_CASE(so_many_are_foreseen_and_no_more),
 	TEST_CASE(what_no_memo_can_hold_is_left_to_the_general_way),
 	TEST_CASE(work_ends_it),
+	TEST_CASE(what_is_found_is_work_as_well),
 };
 
 int main(void)
