@@ -11,19 +11,20 @@
  *             reload, verdict; lame_duck, idle: how it ends; handover, client_state, upgrade: how
  *             another process goes on with its clients
  *   broker/   a session is one client's conversation; router, trie, sub and outbox carry a message
- *             from its publisher to its receivers, in a pool's memory; auth decides who may
- *             speak, permit of what; state saves a session. No sockets here
+ *             from its publisher to its receivers, in a pool's memory; memo knows what the trie
+ *             said, or will soon be asked; auth decides who may speak, permit of what; state
+ *             saves a session. No sockets here
  *   proto/    the wire: parser, writer, handshake, nkey, subject, utf8, fault. No sockets here either
  *   os/       loop and poller, stream, listener and accept, address, credentials, supervisor and
  *             units, log, signals, parcel, trial, closer, file, clock, random, memory, capacity,
  *             pressure, crypto, hasher, secret, process
- *   base/     slice, buf, list, map, slab, hash, scan, tags, secret
+ *   base/     slice, buf, list, map, slab, hash, scan, hints, tags, secret
  *
  * An include points down this list or stays on its floor, never up. A message's way:
  *
- *   socket → stream → client → parser → session → router → trie → sub → writer → outbox
- *                                                                                   │
- *   socket ← stream ← client ←──────────── the turn ends ──────────────────────────┘
+ *   socket → stream → client → parser → session → router → memo → trie → sub → writer → outbox
+ *                                                                                          │
+ *   socket ← stream ← client ←──────────── the turn ends ──────────────────────────────────┘
  *
  * A turn is one return of the poller. What is put into outboxes meanwhile is written when it ends,
  * one write for each receiver.

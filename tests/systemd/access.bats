@@ -39,24 +39,12 @@ setup_file() {
 	machine systemd-tmpfiles --create minats.conf
 }
 
-teardown_file() {
-	machine_leave
-}
-
-setup() {
-	machine_need
-	machine systemctl start minats.socket
-}
-
+# What the cases share is kept.
 teardown() {
+	machine_rest
 	[[ -z $MACHINE_OBSTACLE ]] || return 0
-	if [[ -z ${BATS_TEST_COMPLETED:-} ]]; then
-		machine_show
-	fi
 	machine systemctl unmask --quiet --runtime dbus.socket dbus.service
 	machine systemctl start dbus.socket
-	machine systemctl stop minats.socket minats.service
-	machine systemctl reset-failed
 }
 
 # visit_from UNIT [FIELDS [SECONDS]]: what a client in that unit hears, in HEARD.

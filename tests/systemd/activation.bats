@@ -6,30 +6,10 @@
 
 load lib.bash
 
-setup_file() {
-	machine_boot
-}
-
-teardown_file() {
-	machine_leave
-}
-
-setup() {
-	machine_need
-	machine systemctl start minats.socket
-}
-
 # Every case starts with the socket alone.
 teardown() {
-	[[ -z $MACHINE_OBSTACLE ]] || return 0
-	if [[ -z ${BATS_TEST_COMPLETED:-} ]]; then
-		machine_show
-	fi
-	machine rm -rf /etc/systemd/system/minats.service.d /etc/systemd/system/minats.socket.d
-	machine systemctl daemon-reload
-	machine systemctl stop minats.socket minats.service
-	machine systemctl reset-failed
-	echo | machine_write /etc/minats/minats.conf
+	machine_tidy
+	[[ -n $MACHINE_OBSTACLE ]] || echo | machine_write /etc/minats/minats.conf
 }
 
 # show PROPERTY: of the service.

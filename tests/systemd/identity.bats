@@ -36,23 +36,10 @@ setup_file() {
 	machine systemctl daemon-reload
 }
 
-teardown_file() {
-	machine_leave
-}
-
-setup() {
-	machine_need
-	machine systemctl start minats.socket
-}
-
+# What the cases share is kept.
 teardown() {
-	[[ -z $MACHINE_OBSTACLE ]] || return 0
-	if [[ -z ${BATS_TEST_COMPLETED:-} ]]; then
-		machine_show
-	fi
-	start_bus
-	machine systemctl stop minats.socket minats.service
-	machine systemctl reset-failed
+	machine_rest
+	[[ -n $MACHINE_OBSTACLE ]] || start_bus
 }
 
 # visit NAME PAUSE COMMAND...: COMMAND makes it a client of this name; it leaves when the command PAUSE has

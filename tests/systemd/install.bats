@@ -14,10 +14,6 @@ setup_file() {
 	tar -C "$ROOT" -c Makefile src man systemd | machine sh -c 'mkdir /root/minats && tar -C /root/minats -x'
 }
 
-teardown_file() {
-	machine_leave
-}
-
 setup() {
 	machine_need
 }

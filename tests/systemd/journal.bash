@@ -13,10 +13,6 @@ setup_file() {
 	machine journalctl --update-catalog
 }
 
-teardown_file() {
-	machine_leave
-}
-
 setup() {
 	machine_need
 	BACKGROUND=
@@ -27,13 +23,7 @@ teardown() {
 	[[ -z $MACHINE_OBSTACLE ]] || return 0
 	[[ -z $BACKGROUND ]] || kill "$BACKGROUND" 2>/dev/null || true
 	machine systemctl kill --kill-who=main --signal=CONT "$JOURNAL"
-	if [[ -z ${BATS_TEST_COMPLETED:-} ]]; then
-		machine_show
-	fi
-	machine rm -rf "/etc/systemd/system/$UNIT.d"
-	machine systemctl daemon-reload
-	machine systemctl stop minats.socket "$UNIT"
-	machine systemctl reset-failed
+	machine_tidy
 }
 
 # run_with OPTION...: the service, started anew with these, and with what stands on standard input in [Service].

@@ -6,7 +6,9 @@
 #     machine_boot [bare]     from setup_file(): boots it, with minats installed unless it is to be bare
 #     machine_need            from setup(): skips where it could not be booted, and says why
 #     machine_leave           from teardown_file(): shuts it down
-#     machine_show            from teardown(): after a failure, the console and the journal
+#     machine_show            after a failure, the console and the journal
+#     machine_rest            from teardown(): shows what failed, and stops the units
+#     machine_tidy            the same, and no drop-in is left
 #     machine COMMAND...      runs in it as root, not longer than LIMIT_S
 #     machine_write FILE      standard input becomes this file of it
 #     machine_install_tool FILE...  programs that the cases run in it, into its PATH
@@ -140,6 +142,7 @@ machine_is_up() {
 	[[ $state == running || $state == degraded ]]
 }
 
+# shellcheck disable=SC2120 # some .bats files want a bare one
 machine_boot() {
 	local end=$((SECONDS + BOOT_LIMIT_S))
 	ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
@@ -181,6 +184,20 @@ machine_show() {
 	machine systemctl --failed --no-legend --no-pager || true
 	echo '--- journal'
 	machine journalctl --boot --no-pager --lines=200 || true
+}
+
+machine_rest() {
+	[[ -z $MACHINE_OBSTACLE ]] || return 0
+	[[ -n ${BATS_TEST_COMPLETED:-} ]] || machine_show
+	machine systemctl stop minats.socket minats.service
+	machine systemctl reset-failed
+}
+
+machine_tidy() {
+	[[ -z $MACHINE_OBSTACLE ]] || return 0
+	machine_rest
+	machine rm -rf /etc/systemd/system/minats.service.d /etc/systemd/system/minats.socket.d
+	machine systemctl daemon-reload
 }
 
 # An orderly shutdown on SIGTERM, and the end of it all if that takes too long.
@@ -238,4 +255,24 @@ man_block() {
 		inside { block = block $0 "\n" }
 		/^\.Bd -literal/ { inside = 1; block = "" }
 		END { exit found != 1 }' "$ROOT/man/minats.8" || fail "not one block of minats(8) has: $1"
+}
+
+### What most files do with it; one that wants it otherwise says so behind `load lib.bash`.
+
+# shellcheck disable=SC2119 # not a bare one
+setup_file() {
+	machine_boot
+}
+
+teardown_file() {
+	machine_leave
+}
+
+setup() {
+	machine_need
+	machine systemctl start minats.socket
+}
+
+teardown() {
+	machine_tidy
 }

@@ -6,26 +6,8 @@
 
 load lib.bash
 
-setup_file() {
-	machine_boot
-}
-
-teardown_file() {
-	machine_leave
-}
-
 setup() {
 	machine_need
-}
-
-teardown() {
-	[[ -z $MACHINE_OBSTACLE ]] || return 0
-	if [[ -z ${BATS_TEST_COMPLETED:-} ]]; then
-		machine_show
-	fi
-	machine systemctl stop minats.socket minats.service
-	machine rm -rf /etc/systemd/system/minats.service.d
-	machine systemctl daemon-reload
 }
 
 # configure LINE...: of the service, in a drop-in

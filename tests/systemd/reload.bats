@@ -9,14 +9,6 @@ load lib.bash
 CONFIG=/etc/minats/minats.conf
 REASON="$CONFIG:2:3: unknown field \"nonsense\""
 
-setup_file() {
-	machine_boot
-}
-
-teardown_file() {
-	machine_leave
-}
-
 setup() {
 	machine_need
 	machine systemctl start minats.service
@@ -25,13 +17,8 @@ setup() {
 }
 
 teardown() {
-	[[ -z $MACHINE_OBSTACLE ]] || return 0
-	if [[ -z ${BATS_TEST_COMPLETED:-} ]]; then
-		machine_show
-	fi
-	machine systemctl stop minats.socket minats.service
-	machine systemctl reset-failed
-	echo | machine_write $CONFIG
+	machine_rest
+	[[ -n $MACHINE_OBSTACLE ]] || echo | machine_write $CONFIG
 }
 
 show() {

@@ -12,22 +12,9 @@ setup_file() {
 	[[ -n $MACHINE_OBSTACLE ]] || machine_install_tool "${MINATS%/*}/tests/handover/crowd"
 }
 
-teardown_file() {
-	machine_leave
-}
-
-setup() {
-	machine_need
-	machine systemctl start minats.socket
-}
-
 teardown() {
-	[[ -z $MACHINE_OBSTACLE ]] || return 0
-	crowd_end
-	if [[ -z ${BATS_TEST_COMPLETED:-} ]]; then
-		machine_show
-	fi
-	machine systemctl stop minats.socket minats.service
+	[[ -n $MACHINE_OBSTACLE ]] || crowd_end
+	machine_rest
 }
 
 # show PROPERTY: of the service.

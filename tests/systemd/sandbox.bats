@@ -8,27 +8,11 @@ load lib.bash
 
 UNITS=/etc/systemd/system
 
-setup_file() {
-	machine_boot
-}
-
-teardown_file() {
-	machine_leave
-}
-
-setup() {
-	machine_need
-	machine systemctl start minats.socket
-}
-
 teardown() {
+	machine_tidy
 	[[ -z $MACHINE_OBSTACLE ]] || return 0
-	if [[ -z ${BATS_TEST_COMPLETED:-} ]]; then
-		machine_show
-	fi
-	machine systemctl stop minats.socket minats.service bare.service other.service 2>/dev/null || true
-	machine rm -rf $UNITS/minats.service.d $UNITS/minats.socket.d $UNITS/bare.service $UNITS/bare.service.d \
-		$UNITS/other.service /run/probe.py
+	machine systemctl stop bare.service other.service 2>/dev/null || true
+	machine rm -rf $UNITS/bare.service $UNITS/bare.service.d $UNITS/other.service /run/probe.py
 	machine systemctl daemon-reload
 	machine systemctl reset-failed
 }

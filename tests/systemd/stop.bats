@@ -6,28 +6,9 @@
 
 load lib.bash
 
-setup_file() {
-	machine_boot
-}
-
-teardown_file() {
-	machine_leave
-}
-
-setup() {
-	machine_need
-	machine systemctl start minats.socket
-}
-
 teardown() {
-	[[ -z $MACHINE_OBSTACLE ]] || return 0
-	if [[ -z ${BATS_TEST_COMPLETED:-} ]]; then
-		machine_show
-	fi
-	leave
-	machine rm -rf /etc/systemd/system/minats.service.d
-	machine systemctl daemon-reload
-	machine systemctl stop minats.socket minats.service
+	[[ -n $MACHINE_OBSTACLE ]] || leave
+	machine_tidy
 }
 
 show() {

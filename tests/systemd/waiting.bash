@@ -7,14 +7,6 @@
 
 RATE=50
 
-setup_file() {
-	machine_boot
-}
-
-teardown_file() {
-	machine_leave
-}
-
 setup() {
 	machine_need
 	LIMIT_S=120
@@ -23,19 +15,13 @@ setup() {
 
 teardown() {
 	[[ -z $MACHINE_OBSTACLE ]] || return 0
-	if [[ -z ${BATS_TEST_COMPLETED:-} ]]; then
-		[[ ! -e $BATS_TEST_TMPDIR/hammered ]] || cat "$BATS_TEST_TMPDIR/hammered"
-		machine_show
-	fi
+	[[ -n ${BATS_TEST_COMPLETED:-} || ! -e $BATS_TEST_TMPDIR/hammered ]] || cat "$BATS_TEST_TMPDIR/hammered"
 	if [[ -n ${HAMMER_PID:-} ]]; then
 		kill "$HAMMER_PID" 2>/dev/null || true
 		wait "$HAMMER_PID" || true
 	fi
 	machine sh -c '[ ! -e /usr/bin/minats.away ] || mv /usr/bin/minats.away /usr/bin/minats'
-	machine rm -rf /etc/systemd/system/minats.service.d
-	machine systemctl daemon-reload
-	machine systemctl stop minats.socket minats.service
-	machine systemctl reset-failed
+	machine_tidy
 }
 
 show() {
