@@ -17,10 +17,6 @@ no_auth_user: bob
 END
 }
 
-teardown() {
-	lib_teardown
-}
-
 # enter NAME [USER [FIELDS]]
 enter() {
 	join "$1" "${2:+\"user\":\"$2\",\"pass\":\"sesame\"}${3:+,$3}"

@@ -11,10 +11,6 @@ setup() {
 	SHIM=${MINATS%/*}/tests/tools/countalloc.so
 }
 
-teardown() {
-	lib_teardown
-}
-
 start_counted() {
 	spawn env COUNTALLOC="$COUNTER" LD_PRELOAD="$SHIM" "$MINATS" -a 127.0.0.1 -p -1 --ports_file_dir "$DIR"
 	await_ports

@@ -18,21 +18,14 @@ teardown() {
 	lib_teardown
 }
 
-# enter NAME FIELDS: INFO, a quiet CONNECT with these fields, and PING.
-enter() {
-	open "$1" || return
-	hear_info "$1" || return
-	say "$1" "CONNECT {\"verbose\":false${2:+,$2}}" PING
-}
-
 admits() {
-	enter someone "$1" || return
+	knock someone "$1" || return
 	hear someone PONG || return
 	close someone
 }
 
 rejects() {
-	enter someone "$1" || return
+	knock someone "$1" || return
 	hear_refusal someone 'Authorization Violation'
 }
 
@@ -132,13 +125,13 @@ rejects() {
 	start_broker --auth sesame
 	rejects '"protocol":7'
 	rejects '"no_responders":true,"headers":false'
-	enter someone '"protocol":7,"auth_token":"sesame"'
+	knock someone '"protocol":7,"auth_token":"sesame"'
 	hear_refusal someone 'invalid client protocol'
-	enter someone '"no_responders":true,"headers":false,"auth_token":"sesame"'
+	knock someone '"no_responders":true,"headers":false,"auth_token":"sesame"'
 	hear_refusal someone 'no responders requires headers support'
-	enter someone '"auth_token":"sesame","account":"x"'
+	knock someone '"auth_token":"sesame","account":"x"'
 	hear_refusal someone 'Authorization Violation'
-	enter someone '"auth_token":7'
+	knock someone '"auth_token":7'
 	hear_closed someone
 	open someone
 	hear_info someone
@@ -189,7 +182,7 @@ rejects() {
 
 @test "who is in stays longer than that" {
 	start_broker --user joe --pass "$HASH"
-	enter one '"user":"joe","pass":"sesame"'
+	knock one '"user":"joe","pass":"sesame"'
 	hear one PONG
 	pause 2.3
 	hear_nothing one
@@ -197,7 +190,7 @@ rejects() {
 
 @test "a second CONNECT is looked at like the first" {
 	start_broker --user joe --pass sesame
-	enter one '"user":"joe","pass":"sesame"'
+	knock one '"user":"joe","pass":"sesame"'
 	hear one PONG
 	say one 'CONNECT {}' PING
 	hear one PONG
@@ -255,7 +248,7 @@ maps() {
 	start_broker --user joe --pass "$HASH"
 	local at
 	for ((at = 0; at < 40; at++)); do
-		enter "gone$at" '"user":"joe","pass":"wrong"'
+		knock "gone$at" '"user":"joe","pass":"wrong"'
 	done
 	for ((at = 0; at < 40; at++)); do
 		close "gone$at"

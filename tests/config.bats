@@ -12,10 +12,6 @@ setup() {
 	FILE=$DIR/test.conf
 }
 
-teardown() {
-	lib_teardown
-}
-
 # write LINE...: becomes FILE.
 write() {
 	printf '%s\n' "$@" >"$FILE"

@@ -10,10 +10,6 @@ setup() {
 	start_broker
 }
 
-teardown() {
-	lib_teardown
-}
-
 # passes JSON: CONNECT is accepted, with verbose still on.
 passes() {
 	open c

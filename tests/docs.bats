@@ -11,10 +11,6 @@ setup() {
 	cd "$ROOT" || return
 }
 
-teardown() {
-	lib_teardown
-}
-
 # blocks LANGUAGE: the README's blocks of that language, each ended by a line "---".
 blocks() {
 	awk -v wanted="\`\`\`$1" '

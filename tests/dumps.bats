@@ -7,10 +7,6 @@ load lib.bash
 
 SECRET=sesame-4711-open
 
-setup() {
-	lib_setup
-}
-
 teardown() {
 	# shellcheck disable=SC2034 # lib_teardown's
 	PORT=

@@ -10,10 +10,6 @@ setup() {
 	start_broker
 }
 
-teardown() {
-	lib_teardown
-}
-
 @test "a client hears itself" {
 	join c
 	say c 'SUB foo 1' 'PUB foo 2' hi PING

@@ -13,10 +13,6 @@ setup() {
 	cd "$ROOT" || return
 }
 
-teardown() {
-	lib_teardown
-}
-
 # events: NAME and number of each.
 events() {
 	sed -nE 's/^#define ((LOG_)?EVENT_[A-Z_]*) *"(.*)".*/\1 \3/p' src/server/events.h src/os/log.h

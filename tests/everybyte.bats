@@ -10,10 +10,6 @@ setup() {
 	ours 'a hand-over'
 }
 
-teardown() {
-	lib_teardown
-}
-
 # at_every_byte WAY: there were many of them, and nobody heard anything else than without.
 at_every_byte() {
 	local count

@@ -5,14 +5,6 @@
 
 load lib.bash
 
-setup() {
-	lib_setup
-}
-
-teardown() {
-	lib_teardown
-}
-
 @test "step 1: its four texts are understood" {
 	start_broker
 	open c

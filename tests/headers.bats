@@ -10,10 +10,6 @@ setup() {
 	start_broker
 }
 
-teardown() {
-	lib_teardown
-}
-
 @test "a message with headers arrives as HMSG" {
 	join c '"headers":true'
 	say c 'SUB foo 1' 'HPUB foo 17 22' 'NATS/1.0' 'A:B' '' hello PING

@@ -13,10 +13,6 @@ setup() {
 	ours '--exit-idle-time'
 }
 
-teardown() {
-	lib_teardown
-}
-
 # start_idle TIME [OPTION...]: in inetd's way, so that it starts without a client.
 start_idle() {
 	spawn "$BATS_TEST_DIRNAME/tools/inetd.pl" "$DIR/port" "$MINATS" --inetd -l "$DIR/file.log" \

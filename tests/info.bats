@@ -6,14 +6,6 @@
 
 load lib.bash
 
-setup() {
-	lib_setup
-}
-
-teardown() {
-	lib_teardown
-}
-
 @test "the broker speaks first, one line of JSON" {
 	start_broker
 	open c

@@ -5,10 +5,6 @@
 
 load lib.bash
 
-setup() {
-	lib_setup
-}
-
 teardown() {
 	hush
 	lib_teardown

@@ -5,14 +5,6 @@
 
 load lib.bash
 
-setup() {
-	lib_setup
-}
-
-teardown() {
-	lib_teardown
-}
-
 DUCK=(--lame_duck_duration 30s --lame_duck_grace_period 1s)
 
 # The listener is gone.

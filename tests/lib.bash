@@ -3,7 +3,8 @@
 #
 # A broker for each case, and conversations with it that read as dialogues.
 #
-# A .bats file calls lib_setup from setup() and lib_teardown from teardown(), and then:
+# A .bats file that does more around a case than setup() and teardown() in here says so behind `load lib`, by lib_setup
+# and lib_teardown. And then:
 #
 #     start_broker [OPTION...]    the broker under test on a free port of 127.0.0.1: PORT, BROKER_PID, DIR, LOG
 #     stop_broker, restart_broker SIGINT and its end; the same port again
@@ -19,7 +20,8 @@
 #     hand_over                   another process goes on with the connections, by WAY
 #
 #     open NAME [PORT [HOST]]     a connection called NAME
-#     join NAME [FIELDS]          open, INFO, and a quiet CONNECT with more FIELDS of JSON; PING, PONG
+#     join NAME [FIELDS [PORT]]   open, INFO, and a quiet CONNECT with more FIELDS of JSON; PING, PONG
+#     knock NAME [FIELDS [PORT]]  the same up to PING: whether he is let in is to be heard
 #     say NAME LINE...            each LINE as it stands, with CRLF; one write
 #     say_raw NAME TEXT           TEXT with the escapes of printf %b, nothing added; one write if short
 #     hear NAME LINE...           the next lines are exactly these, each with CRLF
@@ -457,10 +459,14 @@ close_all() {
 	FD=()
 }
 
-join() {
-	open "$1" || return
+knock() {
+	open "$1" "${3:-$PORT}" || return
 	hear_info "$1" || return
 	say "$1" "CONNECT {\"verbose\":false,\"pedantic\":false${2:+,$2}}" PING
+}
+
+join() {
+	knock "$@" || return
 	hear "$1" PONG || return
 	# Who can take a later INFO gets one here.
 	[[ ${2:-} != *'"protocol":1'* ]] || hear_info "$1"
@@ -570,4 +576,14 @@ converse() {
 # free_port: a port that was free a moment ago, for what cannot choose one by itself.
 free_port() {
 	perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 1)->sockport'
+}
+
+### Around each case
+
+setup() {
+	lib_setup
+}
+
+teardown() {
+	lib_teardown
 }

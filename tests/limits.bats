@@ -5,14 +5,6 @@
 
 load lib.bash
 
-setup() {
-	lib_setup
-}
-
-teardown() {
-	lib_teardown
-}
-
 # rest NAME FILE: all that a connection still has to say, until its end.
 rest() {
 	timeout "$LIMIT_S" cat <&"${FD[$1]}" >"$2" 2>/dev/null || (($? != 124)) || fail "$1 is still open"
@@ -142,6 +134,15 @@ flood() {
 	timeout 30 cat "${files[@]}" >&"${FD[$1]}"
 }
 
+# is_cut_off NAME MB: it hears less than so much, and no word of why, and then the end.
+is_cut_off() {
+	local bytes
+	rest "$1" "$DIR/heard"
+	bytes=$(stat -c %s "$DIR/heard")
+	((bytes > 0 && bytes < $2 * 1048576)) || fail "heard $bytes bytes"
+	refute grep -q -- -ERR <(tail -c 100 "$DIR/heard")
+}
+
 @test "max_pending: who does not read is cut off without a word, and nobody else" {
 	start_broker --max_pending 2097152
 	join slow
@@ -158,11 +159,7 @@ flood() {
 	timeout "$LIMIT_S" head -c 65538 <&"${FD[other]}" >/dev/null
 	hear_nothing other
 
-	rest slow "$DIR/heard"
-	local bytes
-	bytes=$(stat -c %s "$DIR/heard")
-	((bytes > 0 && bytes < 40 * 1048576)) || fail "heard $bytes bytes"
-	refute grep -q -- -ERR <(tail -c 100 "$DIR/heard")
+	is_cut_off slow 40
 	log_has 'MaxPending of 2097152 Exceeded|Slow Consumer \(Pending Bytes\)'
 }
 
@@ -175,11 +172,7 @@ flood() {
 	flood publisher 32
 	hear_nothing publisher
 	await_log 'Slow Consumer'
-	rest slow "$DIR/heard"
-	local bytes
-	bytes=$(stat -c %s "$DIR/heard")
-	((bytes > 0 && bytes < 32 * 1048576)) || fail "heard $bytes bytes"
-	refute grep -q -- -ERR <(tail -c 100 "$DIR/heard")
+	is_cut_off slow 32
 	log_has 'WriteDeadline of 1s exceeded|Slow Consumer \(Write Deadline\)'
 	hear_nothing publisher
 }

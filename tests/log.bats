@@ -6,14 +6,6 @@
 
 load lib.bash
 
-setup() {
-	lib_setup
-}
-
-teardown() {
-	lib_teardown
-}
-
 # peer NAME: the address under which the log knows a connection that just got INFO, in PEER as a regex.
 peer() {
 	PEER="127\\.0\\.0\\.1:[0-9]+ - cid:$(info client_id)"

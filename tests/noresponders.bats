@@ -10,10 +10,6 @@ setup() {
 	start_broker
 }
 
-teardown() {
-	lib_teardown
-}
-
 @test "a request without a responder gets 503 with its subject" {
 	join c '"headers":true,"no_responders":true'
 	say c 'SUB inbox.* 1' 'PUB nobody.home inbox.a 2' hi PING

@@ -5,14 +5,6 @@
 
 load lib.bash
 
-setup() {
-	lib_setup
-}
-
-teardown() {
-	lib_teardown
-}
-
 @test "an option has one or two dashes, and its value follows or is joined by =" {
 	local -a options
 	local text

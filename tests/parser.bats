@@ -11,10 +11,6 @@ setup() {
 	start_broker
 }
 
-teardown() {
-	lib_teardown
-}
-
 # closes TEXT: the connection is closed without a word.
 closes() {
 	join c '"headers":true'

@@ -10,10 +10,6 @@ setup() {
 	start_broker
 }
 
-teardown() {
-	lib_teardown
-}
-
 @test "an empty token or a wildcard is complained of" {
 	local subject
 	join c '"pedantic":true'

@@ -12,10 +12,6 @@ setup() {
 	REAL=$ROOT/build/tests/clients/bin/nats-server
 }
 
-teardown() {
-	lib_teardown
-}
-
 # allow LINE...: becomes FILE, with these lines as Joe's permissions.
 allow() {
 	printf '%s\n' 'authorization {' ' users = [' '  { user: joe, password: x, permissions: {' "$@" \

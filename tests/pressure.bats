@@ -5,14 +5,6 @@
 
 load lib
 
-setup() {
-	lib_setup
-}
-
-teardown() {
-	lib_teardown
-}
-
 # milliseconds since some moment
 now_ms() {
 	local now=${EPOCHREALTIME/[.,]/}

@@ -11,10 +11,6 @@ setup() {
 	start_broker
 }
 
-teardown() {
-	lib_teardown
-}
-
 # receive NAME BYTES FILE: so many bytes of a connection into a file.
 receive() {
 	timeout "$LIMIT_S" head -c "$2" <&"${FD[$1]}" >"$3"

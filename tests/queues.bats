@@ -10,10 +10,6 @@ setup() {
 	start_broker
 }
 
-teardown() {
-	lib_teardown
-}
-
 # tally NAME COUNT: reads so many messages and counts them by sid in TALLY.
 tally() {
 	local i

@@ -9,21 +9,10 @@ load lib.bash
 # No other bytes of a test look like these.
 SECRET=sesame-4711-open
 
-setup() {
-	lib_setup
-}
-
 teardown() {
 	# shellcheck disable=SC2034 # lib_teardown's
 	PORT=
 	lib_teardown
-}
-
-# enter NAME FIELDS
-enter() {
-	open "$1" || return
-	hear_info "$1" || return
-	say "$1" "CONNECT {\"verbose\":false${2:+,$2}}" PING
 }
 
 # knows FILE: the secret stands in there, as it is.
@@ -40,14 +29,14 @@ knows() {
 		refute knows "/proc/$BROKER_PID/cmdline"
 		tr '\0' ' ' <"/proc/$BROKER_PID/cmdline" | grep -q -- '--user joe -*pass'
 		tr '\0' ' ' <"/proc/$BROKER_PID/cmdline" | grep -q -- '-D'
-		enter one "\"user\":\"joe\",\"pass\":\"$SECRET\""
+		knock one "\"user\":\"joe\",\"pass\":\"$SECRET\""
 		hear one PONG
 		close one
 		stop_broker
 	done
 	start_broker --auth "$SECRET"
 	refute knows "/proc/$BROKER_PID/cmdline"
-	enter one "\"auth_token\":\"$SECRET\""
+	knock one "\"auth_token\":\"$SECRET\""
 	hear one PONG
 }
 
@@ -61,11 +50,11 @@ knows() {
 
 @test "the log has it neither from the options nor from a client, whatever is traced" {
 	start_broker -DV --user joe --pass "$SECRET"
-	enter one "\"user\":\"joe\",\"pass\":\"$SECRET\""
+	knock one "\"user\":\"joe\",\"pass\":\"$SECRET\""
 	hear one PONG
-	enter two "\"user\":\"joe\",\"pass\":\"$SECRET-wrong\""
+	knock two "\"user\":\"joe\",\"pass\":\"$SECRET-wrong\""
 	hear_refusal two 'Authorization Violation'
-	enter three "\"auth_token\":\"$SECRET\",\"nkey\":\"$SECRET\",\"sig\":\"$SECRET\",\"jwt\":\"$SECRET\""
+	knock three "\"auth_token\":\"$SECRET\",\"nkey\":\"$SECRET\",\"sig\":\"$SECRET\",\"jwt\":\"$SECRET\""
 	hear_refusal three 'Authorization Violation'
 	open four
 	hear_info four
@@ -86,14 +75,14 @@ knows() {
 }
 
 keeps_its_users() {
-	enter one "\"user\":\"joe\",\"pass\":\"$SECRET\""
+	knock one "\"user\":\"joe\",\"pass\":\"$SECRET\""
 	hear one PONG
 	say one 'SUB a 1' PING
 	hear one PONG
 	open waiting
 	hear_info waiting
 	# hand_over takes this one.
-	enter fence "\"user\":\"joe\",\"pass\":\"$SECRET\""
+	knock fence "\"user\":\"joe\",\"pass\":\"$SECRET\""
 	hear fence PONG
 	hand_over
 	refute knows "/proc/$BROKER_PID/cmdline"
@@ -101,9 +90,9 @@ keeps_its_users() {
 	hear one 'MSG a 1 2' hi
 	say waiting "CONNECT {\"verbose\":false,\"user\":\"joe\",\"pass\":\"$SECRET\"}" PING
 	hear waiting PONG
-	enter new "\"user\":\"joe\",\"pass\":\"$SECRET\""
+	knock new "\"user\":\"joe\",\"pass\":\"$SECRET\""
 	hear new PONG
-	enter wrong '"user":"joe","pass":"wrong"'
+	knock wrong '"user":"joe","pass":"wrong"'
 	hear_refusal wrong 'Authorization Violation'
 	# What is checked of a living broker takes a CONNECT that is accepted.
 	close_all
@@ -122,7 +111,7 @@ keeps_its_users() {
 	start_supervised 127.0.0.1:0 -- "$MINATS" -DV --user joe --pass "$SECRET"
 	local at pid=$BROKER_PID
 	for ((at = 0; at < 5; at++)); do
-		enter "in$at" "\"user\":\"joe\",\"pass\":\"$SECRET\",\"name\":\"known\""
+		knock "in$at" "\"user\":\"joe\",\"pass\":\"$SECRET\",\"name\":\"known\""
 		hear "in$at" PONG
 	done
 	# One in the middle of a CONNECT, one before its second.

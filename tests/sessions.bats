@@ -10,10 +10,6 @@ setup() {
 	start_broker
 }
 
-teardown() {
-	lib_teardown
-}
-
 @test "what one session publishes, the other hears" {
 	open alice
 	open bob

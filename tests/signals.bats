@@ -6,14 +6,6 @@
 
 load lib.bash
 
-setup() {
-	lib_setup
-}
-
-teardown() {
-	lib_teardown
-}
-
 @test "SIGINT and SIGTERM end it with 0, and its clients see the end" {
 	local signal
 	for signal in INT TERM; do

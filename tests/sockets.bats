@@ -7,14 +7,6 @@
 
 load lib.bash
 
-setup() {
-	lib_setup
-}
-
-teardown() {
-	lib_teardown
-}
-
 # talk_unix PATH: what a client of a Unix socket hears.
 talk_unix() {
 	ANSWER=$(printf '%s\r\n' 'CONNECT {"verbose":false}' 'SUB foo 1' 'PUB foo 2' hi PING |

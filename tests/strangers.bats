@@ -36,28 +36,21 @@ relay() {
 	close probe
 }
 
-# enter NAME FIELDS [PORT]
-enter() {
-	open "$1" "${3:-$PORT}" || return
-	hear_info "$1" || return
-	say "$1" "CONNECT {\"verbose\":false${2:+,$2}}" PING
-}
-
 @test "an address has so many connections, and another one as many" {
 	ours 'limits of an address'
 	start_broker --max_connections_per_address 2
-	enter a
+	knock a
 	hear a PONG
-	enter b
+	knock b
 	hear b PONG
 	open c
 	hear_info c
 	hear_refusal c 'maximum connections exceeded'
 	relay 127.0.0.2
-	enter d '' "$RELAY"
+	knock d '' "$RELAY"
 	hear d PONG
 	close a
-	await eval 'enter e 2>/dev/null && hear e PONG 2>/dev/null'
+	await eval 'knock e 2>/dev/null && hear e PONG 2>/dev/null'
 	hear_nothing b
 }
 
@@ -97,7 +90,7 @@ knock() {
 	await_log 'New connections are turned away: they come too fast'
 	# Nobody else is concerned, and it may come again, at its rate.
 	relay 127.0.0.2
-	enter other '' "$RELAY"
+	knock other '' "$RELAY"
 	hear other PONG
 	pause 1
 	knock 10
@@ -115,7 +108,7 @@ knock() {
 	ours 'limits of strangers'
 	start_broker --auth sesame --max_unauthenticated_per_address 3
 	local name
-	enter known '"auth_token":"sesame"'
+	knock known '"auth_token":"sesame"'
 	hear known PONG
 	for name in a b c; do
 		open "$name"
@@ -124,7 +117,7 @@ knock() {
 	relay 127.0.0.2
 	open other "$RELAY"
 	hear_info other
-	enter d '"auth_token":"sesame"'
+	knock d '"auth_token":"sesame"'
 	hear d PONG
 	hear_closed a
 	hear_nothing known
@@ -144,7 +137,7 @@ knock() {
 	relay 127.0.0.3
 	open b "$RELAY"
 	hear_info b
-	enter c '"auth_token":"sesame"'
+	knock c '"auth_token":"sesame"'
 	hear c PONG
 	hear_closed a
 	say b 'CONNECT {"verbose":false,"auth_token":"sesame"}' PING
@@ -186,10 +179,10 @@ knock() {
 	relay 127.0.0.2
 	local at start
 	for ((at = 0; at < 200; at++)); do
-		enter "wrong$at" '"user":"joe","pass":"wrong"'
+		knock "wrong$at" '"user":"joe","pass":"wrong"'
 	done
 	start=${EPOCHREALTIME/[.,]/}
-	enter honest '"user":"joe","pass":"sesame"' "$RELAY"
+	knock honest '"user":"joe","pass":"sesame"' "$RELAY"
 	hear honest PONG
 	((${EPOCHREALTIME/[.,]/} - start < 2000000))
 	hear_refusal wrong0 'Authorization Violation'

@@ -10,10 +10,6 @@ setup() {
 	start_broker
 }
 
-teardown() {
-	lib_teardown
-}
-
 @test "a sid is any bytes, and comes back as it is" {
 	join c
 	local sid

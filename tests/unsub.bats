@@ -10,10 +10,6 @@ setup() {
 	start_broker
 }
 
-teardown() {
-	lib_teardown
-}
-
 # publish COUNT: so many messages, and a fence.
 publish() {
 	local i

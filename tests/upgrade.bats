@@ -18,10 +18,6 @@ setup() {
 	MINATS=$DIR/minats
 }
 
-teardown() {
-	lib_teardown
-}
-
 # A client in the middle of a message.
 begin() {
 	start_broker "$@"

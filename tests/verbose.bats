@@ -5,14 +5,6 @@
 
 load lib.bash
 
-setup() {
-	lib_setup
-}
-
-teardown() {
-	lib_teardown
-}
-
 @test "CONNECT, SUB, UNSUB, PUB and HPUB are answered, PING, PONG, INFO and +OK are not" {
 	start_broker
 	open c

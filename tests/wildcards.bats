@@ -10,10 +10,6 @@ setup() {
 	start_broker
 }
 
-teardown() {
-	lib_teardown
-}
-
 # matches PATTERN SUBJECT... and the others after a "!" do not.
 matches() {
 	local pattern=$1 subject wanted=1
