@@ -496,16 +496,6 @@ flushing() {
 	both flushing --write_deadline 2m
 }
 
-count_fds() {
-	local -a fds=("/proc/$BROKER_PID/fd"/*)
-	FDS=${#fds[@]}
-}
-
-has_fds() {
-	count_fds
-	((FDS == $1))
-}
-
 taken_twice() {
 	(($(grep -c 'Took over' "$LOG") == 2))
 }
@@ -513,7 +503,7 @@ taken_twice() {
 lingering() {
 	local before start
 	hand_over
-	count_fds
+	await fds_rest
 	before=$FDS
 	open rude
 	hear_info rude
@@ -593,7 +583,7 @@ in_a_row() {
 	join c
 	say c 'SUB foo 1'
 	join fence
-	count_fds
+	await fds_rest
 	before=$FDS
 	for i in 1 2 3 4 5; do
 		supervise kill ALRM ready

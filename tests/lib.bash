@@ -120,6 +120,20 @@ await() {
 	done
 }
 
+# has_fds COUNT: of the broker's descriptors, which are in FDS then.
+has_fds() {
+	local -a fds=("/proc/$BROKER_PID/fd"/*)
+	FDS=${#fds[@]}
+	((FDS == $1))
+}
+
+# fds_rest: nothing is open for a moment only, as the file of the time zone is at first. The number is in FDS.
+fds_rest() {
+	has_fds 0 || true
+	pause 0.1
+	has_fds "$FDS"
+}
+
 # await_socket PATH: somebody listens on this Unix socket; its file is there a moment before that.
 await_socket() {
 	await grep -q " 00010000 .* $1\$" /proc/net/unix

@@ -252,22 +252,12 @@ resident() {
 	done <"/proc/$BROKER_PID/status"
 }
 
-count_fds() {
-	local -a fds=("/proc/$BROKER_PID/fd"/*)
-	FDS=${#fds[@]}
-}
-
-has_fds() {
-	count_fds
-	((FDS == $1))
-}
-
 @test "fifty upgrades leave nothing behind: no descriptor, no memory, no child" {
 	begin
 	replace_broker
 	go_on
 	local i before
-	count_fds
+	await fds_rest
 	before=$FDS
 	resident
 	local resident=$RESIDENT
