@@ -47,7 +47,8 @@ LOG_none = log_journal_none
 # The house, floor by floor; src/main.c has the map.
 BASE = buf map slab tags
 PROTO = fault handshake nkey parser subject utf8 writer
-BROKER = auth guard memo outbox permit pool router session state sub trie
+BROKER = auth guard memo outbox permit pool router session session_complaints session_subs state \
+	sub trie
 OS = accept_$(ACCEPT) address capacity clock closer credentials_$(CREDENTIALS) crypto file hasher listener log log_lines \
 	$(LOG_$(SUPERVISOR)) loop memory_$(MEMORY) parcel_$(PARCEL) poller_$(POLLER) pressure process_$(PROCESS) random secret signals \
 	stream_plain supervisor_$(SUPERVISOR) trial units_$(SUPERVISOR)
@@ -91,7 +92,8 @@ UNIT_router = broker/router broker/memo broker/outbox broker/pool broker/guard b
 	$(UNIT_writer) proto/parser proto/fault
 UNIT_memo = broker/memo $(UNIT_trie) proto/parser proto/fault base/buf
 UNIT_guard = $(UNIT_router)
-PURE = broker/session $(UNIT_router) proto/handshake
+SESSION = broker/session broker/session_complaints broker/session_subs
+PURE = $(SESSION) $(UNIT_router) proto/handshake
 UNIT_session = $(PURE) broker/state base/tags
 UNIT_state = $(UNIT_session)
 UNIT_cuts = $(PURE)

@@ -10,7 +10,8 @@
  *             logging, client_log, restraint: what it tells;
  *             reload, verdict; lame_duck, idle: how it ends; handover, client_state, upgrade: how
  *             another process goes on with its clients
- *   broker/   a session is one client's conversation; router, trie, sub and outbox carry a message
+ *   broker/   a session is one client's conversation, session_subs what it listens to,
+ *             session_complaints what it did wrong; router, trie, sub and outbox carry a message
  *             from its publisher to its receivers, in a pool's memory; memo knows what the trie
  *             said, or will soon be asked; auth decides who may speak, permit of what; state
  *             saves a session. No sockets here

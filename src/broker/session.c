@@ -2,27 +2,19 @@
 #include "broker/session.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
 
-#include "base/hash.h"
 #include "base/hints.h"
 #include "broker/auth.h"
 #include "broker/guard.h"
-#include "broker/permit.h"
 #include "broker/router.h"
+#include "broker/session_own.h"
 #include "broker/trace.h"
 #include "proto/subject.h"
 #include "proto/writer.h"
 
-/* In router.work: what an object costs to read, and a subscription to make or to end. */
-enum { JSON_WORK = 256, SUB_WORK = 16 };
-
-enum step {
-	STEP_NEXT, /* on to the next operation */
-	STEP_WAIT, /* this one is not whole yet */
-	STEP_OVER, /* the session has ended */
-};
+/* In router.work: what an object costs to read. */
+enum { JSON_WORK = 256 };
 
 void session_init(struct session *session, struct router *router, const struct limits *limits)
 {
@@ -30,11 +22,6 @@ void session_init(struct session *session, struct router *router, const struct l
 				    .connect = HANDSHAKE_DEFAULTS};
 	outbox_init(&session->outbox, router->pool);
 	session_update_care(session);
-}
-
-void session_update_care(struct session *session)
-{
-	session->careful = session->connect.pedantic || session->outbox.guard;
 }
 
 /*
@@ -73,438 +60,13 @@ void session_give_up(struct session *session)
 	outbox_fini(&session->outbox);
 }
 
-bool session_end_some_subs(struct session *session, uint32_t *most)
-{
-	while (*most > 0 || session->subs.count == 0) {
-		struct sub *sub = map_drain(&session->subs, &session->ended_subs);
-
-		if (!sub) {
-			map_fini(&session->subs, &session->router->pool->taken_bytes);
-			session->ended_subs = 0;
-			return true;
-		}
-		router_unsubscribe(session->router, sub);
-		sub_free(&session->router->trie.slab, sub);
-		(*most)--;
-	}
-	return false;
-}
-
-/* All that are left, however many. */
-static void end_subs(struct session *session)
-{
-	uint32_t most = UINT32_MAX;
-
-	/* Wherever it was: some may have been taken out one by one, which moves others. */
-	session->ended_subs = 0;
-	while (!session_end_some_subs(session, &most))
-		most = UINT32_MAX;
-}
-
 void session_fini(struct session *session)
 {
-	end_subs(session);
+	session_end_subs(session);
 	session_give_up(session);
 	guard_free(session->outbox.guard);
 	session_forget_claim(session);
 	handshake_fini(&session->connect);
-}
-
-static void show(struct session *session, enum trace_way way, struct slice verb,
-		 struct slice text)
-{
-	struct trace *trace = session->router->trace;
-
-	if (trace)
-		trace->line(trace, &session->outbox, way, verb, text);
-}
-
-static enum step end(struct session *session, enum fault fault)
-{
-	session->fault = (uint8_t)fault;
-	return STEP_OVER;
-}
-
-/* Complaints. */
-
-static void set_about(struct session *session, struct slice subject, struct slice queue)
-{
-	session->has_about = true;
-	session->router->about[0] = subject;
-	session->router->about[1] = queue;
-}
-
-void session_forget_about(struct session *session)
-{
-	session->has_about = false;
-}
-
-struct slice session_about(const struct session *session)
-{
-	return session->has_about ? session->router->about[0] : (struct slice){NULL, 0};
-}
-
-struct slice session_about_queue(const struct session *session)
-{
-	return session->has_about ? session->router->about[1] : (struct slice){NULL, 0};
-}
-
-/* Puts -ERR 'text' and, where it names a subject, that in quotes and what stands behind it. */
-static void put_error(struct session *session, enum fault fault, struct slice subject,
-		      struct slice detail)
-{
-	struct buf line = {0};
-	int error = buf_append(&line, fault_text(fault));
-
-	if (fault_ends(fault)) {
-		session->fault = (uint8_t)fault;
-	} else {
-		session->complaint = (uint8_t)fault;
-		session->events |= SESSION_COMPLAINED;
-	}
-	if (error == 0 && subject.bytes)
-		error = writer_quote(&line, subject);
-	if (error == 0 && detail.length > 0)
-		error = buf_append(&line, detail);
-	if (error == 0) {
-		show(session, TRACE_OUT, SLICE("-ERR"), buf_slice(&line));
-		error = buf_append(&line, SLICE("'\r\n"));
-	}
-	if (error == 0 && outbox_put(&session->outbox, SLICE("-ERR '")))
-		outbox_put(&session->outbox, buf_slice(&line));
-	buf_fini(&line);
-}
-
-void session_complain(struct session *session, enum fault fault)
-{
-	struct slice nothing = {NULL, 0};
-
-	/* A second one about the same operation leaves the subject to the first. */
-	if (!(session->events & SESSION_COMPLAINED))
-		session_forget_about(session);
-	if (fault_text(fault).length > 0)
-		put_error(session, fault, nothing, nothing);
-	else
-		session->fault = (uint8_t)fault;
-}
-
-static enum step complain(struct session *session, enum fault fault)
-{
-	session_complain(session, fault);
-	return session->fault ? STEP_OVER : STEP_NEXT;
-}
-
-/* The subject is for the log only. */
-static enum step complain_about(struct session *session, enum fault fault, struct slice subject)
-{
-	enum step step = complain(session, fault);
-
-	set_about(session, subject, SLICE(""));
-	return step;
-}
-
-/* The client is told the subject as well. */
-static enum step deny(struct session *session, enum fault fault, struct slice subject)
-{
-	const char *detail = fault_detail(fault);
-
-	set_about(session, subject, SLICE(""));
-	put_error(session, fault, subject, slice_of(detail ? detail : ""));
-	return STEP_NEXT;
-}
-
-static int put_quoted(struct buf *to, struct slice before, struct slice text, struct slice behind)
-{
-	int error = buf_append(to, before);
-
-	if (error == 0)
-		error = writer_quote(to, text);
-	return error < 0 ? error : buf_append(to, behind);
-}
-
-/* `sid` is empty where the subscription is only asked for. */
-static enum step deny_sub(struct session *session, struct slice subject, struct slice queue,
-			  struct slice sid)
-{
-	struct buf detail = {0};
-	int error = 0;
-
-	set_about(session, subject, queue);
-	if (queue.length > 0)
-		error = put_quoted(&detail, SLICE(" using queue "), queue, SLICE(""));
-	if (error == 0 && sid.length > 0)
-		error = put_quoted(&detail, SLICE(" (sid "), sid, SLICE(")"));
-	if (error == 0)
-		put_error(session, FAULT_SUBSCRIPTION_DENIED, subject, buf_slice(&detail));
-	buf_fini(&detail);
-	return STEP_NEXT;
-}
-
-static enum step say(struct session *session, struct slice verb, struct slice text)
-{
-	show(session, TRACE_OUT, verb, (struct slice){NULL, 0});
-	outbox_put(&session->outbox, text);
-	return STEP_NEXT;
-}
-
-void session_ping(struct session *session)
-{
-	say(session, SLICE("PING"), WRITER_PING);
-}
-
-static enum step ok(struct session *session)
-{
-	if (!session->connect.verbose)
-		return STEP_NEXT;
-	return say(session, SLICE("OK"), WRITER_OK);
-}
-
-/* Subscriptions. */
-
-static struct sub *find_sub(const struct session *session, struct slice sid, uint32_t *hash)
-{
-	*hash = hash_bytes(session->router->trie.key, sid);
-	return map_find(&session->subs, *hash, sid, sub_name);
-}
-
-static void remove_sub(struct session *session, struct sub *sub, uint32_t hash)
-{
-	show(session, TRACE_DONE, SLICE("DELSUB"), sub_sid(sub));
-	map_remove(&session->subs, hash, sub, session->router->trie.key, sub_hash,
-		   &session->router->pool->taken_bytes);
-	router_unsubscribe(session->router, sub);
-	sub_free(&session->router->trie.slab, sub);
-}
-
-bool session_remove_some_subs(struct session *session, uint32_t *most)
-{
-	while (*most > 0 && session->subs.count > 0) {
-		struct sub *sub = map_next(&session->subs, &session->ended_subs);
-
-		if (sub) {
-			remove_sub(session, sub, sub_hash(session->router->trie.key, sub));
-			(*most)--;
-		} else {
-			/* Some have moved in the table when others went. */
-			session->ended_subs = 0;
-		}
-	}
-	if (session->subs.count == 0)
-		session->ended_subs = 0;
-	return session->subs.count == 0;
-}
-
-/* Those whose last message was just delivered. Only sessions limit their subscriptions. */
-static void remove_expired(struct router *router)
-{
-	while (router->expired) {
-		struct sub *sub = router->expired;
-
-		router->expired = sub->next_expired;
-		remove_sub(container_of(sub->outbox, struct session, outbox), sub,
-			   sub_hash(router->trie.key, sub));
-	}
-}
-
-/* NULL without memory. */
-static struct sub *add_sub(struct session *session, struct slice subject, struct slice queue,
-			   struct slice sid, uint32_t hash)
-{
-	struct slab *slab = &session->router->trie.slab;
-	struct sub *sub;
-
-	if (map_reserve(&session->subs, session->router->trie.key, sub_hash,
-			&session->router->pool->taken_bytes) < 0)
-		return NULL;
-	sub = sub_new(slab, &session->outbox, sid);
-	if (!sub)
-		return NULL;
-	if (router_subscribe(session->router, sub, subject, queue) < 0) {
-		sub_free(slab, sub);
-		return NULL;
-	}
-	map_put(&session->subs, hash, sub);
-	if (session->outbox.guard)
-		sub->guarded = guard_watches(session->outbox.guard, subject, queue,
-					     &session->router->work);
-	return sub;
-}
-
-struct sub *session_restore_sub(struct session *session, struct slice subject, struct slice queue,
-				struct slice sid)
-{
-	uint32_t hash;
-
-	if (find_sub(session, sid, &hash))
-		return NULL;
-	return add_sub(session, subject, queue, sid, hash);
-}
-
-static bool may_subscribe(struct session *session, struct slice subject, struct slice queue)
-{
-	const struct guard *guard = session->outbox.guard;
-
-	/* What nats-server calls itself. */
-	if (slice_equal(queue, SLICE("_sys_")))
-		return false;
-	return !guard || permit_subscribes(guard->permit, subject, queue, &session->router->work);
-}
-
-static enum step on_sub(struct session *session, const struct op *op, struct slice *input)
-{
-	const struct limits *limits = session->limits;
-	uint32_t hash;
-
-	(void)input;
-	session->events |= SESSION_HEARD;
-	session->router->work += SUB_WORK;
-	if (!may_subscribe(session, op->subject, op->queue))
-		return deny_sub(session, op->subject, op->queue, SLICE(""));
-	if (limits->max_subscription_tokens > 0 &&
-	    subject_count_tokens(op->subject) > limits->max_subscription_tokens)
-		return deny(session, FAULT_TOKENS_DENIED, op->subject);
-	if (limits->max_subscriptions > 0 && session->subs.count >= limits->max_subscriptions)
-		return complain_about(session, FAULT_MAX_SUBSCRIPTIONS, op->subject);
-	/* A sid in use: the old subscription stays, the new one is not even looked at (6.1). */
-	if (find_sub(session, op->sid, &hash))
-		return ok(session);
-	if (subject_kind(op->subject) == SUBJECT_INVALID)
-		return complain_about(session, FAULT_INVALID_SUBJECT, op->subject);
-	if (!add_sub(session, op->subject, op->queue, op->sid, hash))
-		return end(session, FAULT_MEMORY);
-	return ok(session);
-}
-
-enum {
-	UNSUBS_AHEAD = 16,
-	SUBS_LARGE = 4096, /* fewer are in the processor's caches */
-};
-
-/* Of a burst: what the next ones will look at is asked of memory, of all of them at once. */
-static void expect_unsubs(const struct session *session, struct slice input)
-{
-	const struct trie *trie = &session->router->trie;
-	const struct sub *subs[UNSUBS_AHEAD];
-	uint32_t hashes[UNSUBS_AHEAD], count = 0;
-	struct slice sid;
-
-	for (; count < UNSUBS_AHEAD && parser_glance_unsub(&input, &sid); count++) {
-		hashes[count] = hash_bytes(trie->key, sid);
-		map_expect(&session->subs, hashes[count]);
-	}
-	for (uint32_t at = 0; at < count; at++) {
-		subs[at] = map_likely(&session->subs, hashes[at]);
-		prefetch(subs[at]);
-	}
-	for (uint32_t at = 0; at < count; at++)
-		if (subs[at])
-			prefetch(subs[at]->leaf);
-	for (uint32_t at = 0; at < count; at++)
-		if (subs[at])
-			trie_expect_leaf(trie, subs[at]->leaf);
-}
-
-static enum step on_unsub(struct session *session, const struct op *op, struct slice *input)
-{
-	uint32_t hash;
-	struct sub *sub = find_sub(session, op->sid, &hash);
-
-	session->events |= SESSION_HEARD;
-	session->router->work += SUB_WORK;
-	if (sub && op->max > sub->delivered)
-		sub->max = op->max;
-	else if (sub)
-		remove_sub(session, sub, hash);
-	if (sub && session->subs.count > SUBS_LARGE &&
-	    session->router->unsubscribed % UNSUBS_AHEAD == 0)
-		expect_unsubs(session, *input);
-	return ok(session);
-}
-
-/* Permissions. */
-
-static struct slice queue_of(const struct sub *sub)
-{
-	const struct queue *queue = leaf_queue(sub->leaf);
-
-	return queue ? router_queue_name(queue) : SLICE("");
-}
-
-/* Each subscription is allowed, and perhaps guarded, or it is forbidden. */
-static void judge_subs(struct session *session, struct guard *guard)
-{
-	uint32_t at = 0;
-	struct sub *sub;
-
-	session->router->work += session->subs.count;
-	while ((sub = map_next(&session->subs, &at))) {
-		struct slice subject = leaf_subject(sub->leaf), queue = queue_of(sub);
-
-		sub->guarded = guard && guard_watches(guard, subject, queue,
-						      &session->router->work);
-		if (!guard || may_subscribe(session, subject, queue))
-			continue;
-		sub->next_expired = guard->forbidden;
-		guard->forbidden = sub;
-	}
-}
-
-struct guard *session_take_guard(struct session *session)
-{
-	if (!session->outbox.guard)
-		session->outbox.guard = guard_new(session->router);
-	session_update_care(session);
-	return session->outbox.guard;
-}
-
-static void drop_guard(struct session *session)
-{
-	guard_free(session->outbox.guard);
-	session->outbox.guard = NULL;
-	session_update_care(session);
-}
-
-int session_set_permit(struct session *session, struct permit *permit)
-{
-	struct guard *guard = session->outbox.guard;
-	bool is_narrow = permit_is_narrow(permit);
-	/* A reload mostly brings the same again, and there may be a million to look at. */
-	bool is_judged = guard && permit_subscribes_as(guard->permit, permit);
-
-	/* As before: CONNECT may come again and again. */
-	if (guard ? is_narrow && guard->permit == permit : !is_narrow)
-		return 0;
-	if (is_narrow) {
-		guard = session_take_guard(session);
-		if (!guard)
-			return -ENOMEM;
-		guard_set_permit(guard, permit);
-		guard->forbidden = NULL;
-	} else {
-		drop_guard(session);
-		guard = NULL;
-	}
-	if (!is_narrow || !is_judged)
-		judge_subs(session, guard);
-	return 0;
-}
-
-bool session_remove_forbidden(struct session *session)
-{
-	struct guard *guard = session->outbox.guard;
-	struct sub *sub = guard ? guard->forbidden : NULL;
-	struct slice subject, queue;
-
-	if (!sub)
-		return false;
-	guard->forbidden = sub->next_expired;
-	subject = leaf_subject(sub->leaf);
-	queue = queue_of(sub);
-	/* Removing it frees them. */
-	guard_keep_about(guard, &subject, &queue);
-	deny_sub(session, subject, queue, sub_sid(sub));
-	remove_sub(session, sub, sub_hash(session->router->trie.key, sub));
-	return true;
 }
 
 /* Messages. */
@@ -538,13 +100,13 @@ static bool check_subject(struct session *session, struct slice subject)
 	struct guard *guard = session->outbox.guard;
 
 	if (session->connect.pedantic && !subject_is_publishable(subject))
-		complain_about(session, FAULT_INVALID_PUBLISH_SUBJECT, subject);
+		session_complain_about(session, FAULT_INVALID_PUBLISH_SUBJECT, subject);
 	return !guard || guard_publishes(guard, subject, &session->router->work);
 }
 
 static void refuse(struct session *session, enum fault fault, struct slice subject)
 {
-	deny(session, fault, subject);
+	session_deny(session, fault, subject);
 	session->denied = true;
 }
 
@@ -555,7 +117,7 @@ static enum step check_head(struct session *session, const struct op *op)
 	if (op->verb == VERB_HPUB && !session->outbox.wants_headers)
 		return complain(session, FAULT_NO_HEADERS);
 	if (op->payload_length > session->limits->max_payload)
-		return complain_about(session, FAULT_MAX_PAYLOAD, op->subject);
+		return session_complain_about(session, FAULT_MAX_PAYLOAD, op->subject);
 	if (session->careful && !check_subject(session, op->subject))
 		refuse(session, FAULT_PUBLISH_DENIED, op->subject);
 	else if (needs_look(op->subject) && is_reserved_subject(op->subject))
@@ -635,7 +197,7 @@ static enum step publish(struct session *session, const struct op *op, struct sl
 	    op->reply.length > 0)
 		say_no_responders(session, &message);
 	if (router->expired)
-		remove_expired(router);
+		session_remove_expired(router);
 	return STEP_NEXT;
 }
 
@@ -681,6 +243,11 @@ static enum step on_pub(struct session *session, const struct op *op, struct sli
 }
 
 /* The rest of the conversation. */
+
+void session_ping(struct session *session)
+{
+	say(session, SLICE("PING"), WRITER_PING);
+}
 
 static enum step on_ping(struct session *session, const struct op *op, struct slice *input)
 {
@@ -759,17 +326,6 @@ void session_forget_claim(struct session *session)
 	session->claim = NULL;
 }
 
-void session_enter(struct session *session, struct router *router)
-{
-	if (router == session->router)
-		return;
-	end_subs(session);
-	drop_guard(session);
-	session_forget_about(session);
-	session->recent = NULL;
-	session->router = router;
-}
-
 void session_admit(struct session *session, const struct auth_user *user, struct router *router)
 {
 	session_enter(session, router);
@@ -816,8 +372,8 @@ static enum step (*const handlers[VERB_COUNT])(struct session *, const struct op
 					       struct slice *) = {
 	[VERB_PUB] = on_pub,
 	[VERB_HPUB] = on_pub,
-	[VERB_SUB] = on_sub,
-	[VERB_UNSUB] = on_unsub,
+	[VERB_SUB] = session_on_sub,
+	[VERB_UNSUB] = session_on_unsub,
 	[VERB_PING] = on_ping,
 	[VERB_PONG] = on_pong,
 	[VERB_CONNECT] = on_connect,
@@ -977,7 +533,7 @@ static INLINE bool publish_again(struct session *session, struct slice *input)
 	ok(session);
 	router_repeat(router, memo, text, session->connect.echo ? NULL : &session->outbox);
 	if (router->expired)
-		remove_expired(router);
+		session_remove_expired(router);
 	return true;
 }
 
