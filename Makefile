@@ -61,7 +61,8 @@ OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 
 # A unit test, and the modules it needs: all that its module depends on.
 UNITS = buf map slab memo tags subject utf8 nkey crypto auth turnstile strangers restraint fault parser writer \
-	handshake pool outbox trie router permit guard session state cuts scarcity \
+	handshake pool outbox trie router permit guard session session_held session_ended \
+	state cuts scarcity \
 	loop address options config \
 	log verdict status capacity \
 	$(UNITS_$(SUPERVISOR)) \
@@ -95,6 +96,8 @@ UNIT_guard = $(UNIT_router)
 SESSION = broker/session broker/session_complaints broker/session_subs
 PURE = $(SESSION) $(UNIT_router) proto/handshake
 UNIT_session = $(PURE) broker/state base/tags
+UNIT_session_held = $(UNIT_session)
+UNIT_session_ended = $(UNIT_session)
 UNIT_state = $(UNIT_session)
 UNIT_cuts = $(PURE)
 UNIT_scarcity = $(UNIT_session) broker/auth proto/nkey

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * That a conversation goes on after a move is tested in session.c, at every byte of all of them.
+ * That a conversation goes on after a move is tested by talk.h, at every byte of all of them.
  * Here: what is saved is all there is, and what is damaged does no harm.
  */
 #include "broker/state.h"
