@@ -9,7 +9,7 @@
 enum {
 	/* Patterns that branch as much as they can are not looked through ahead of time. */
 	AHEAD_WORK = 1024,
-	/* Where more patterns match than a memo holds, so many messages go by before the next try. */
+	/* Where it was of no use, so many messages go by before the next try. */
 	FUTILE_REST = 32,
 };
 
@@ -125,8 +125,9 @@ struct match memos_find(struct memos *memos, struct trie *trie, struct slice sub
 /* Ahead. */
 
 /*
- * The next messages, to subjects that have not passed lately: those come again, and are better kept.
- * Their places among the literal subjects are asked of memory.
+ * The next messages, to subjects that have not passed lately: those come again, and are better kept,
+ * and where the first is one of them, so will others be. Their places among the literal subjects
+ * are asked of memory.
  */
 static uint32_t name_next(struct memos *memos, const struct trie *trie, struct slice input)
 {
@@ -137,8 +138,10 @@ static uint32_t name_next(struct memos *memos, const struct trie *trie, struct s
 		struct memo *memo = &memos->ahead[count];
 		uint32_t hash = trie_hash(trie, op.subject);
 
-		if (op.subject.length > MEMO_SUBJECT || has_passed(memos, hash))
+		if (op.subject.length > MEMO_SUBJECT || has_passed(memos, hash)) {
+			memos->futile = count == 0 ? FUTILE_REST : 0;
 			break;
+		}
 		name_memo(memo, op.subject, hash);
 		map_expect(&trie->literals, hash);
 		count++;
@@ -167,6 +170,7 @@ uint32_t memos_foresee(struct memos *memos, struct trie *trie, struct slice inpu
 		struct slice subject = {memo->line + 5, memo->length};
 		struct match match = look_up(trie, subject, memo->hash, work);
 
+		/* More than a memo holds. */
 		if (match.count > MEMO_PATTERNS) {
 			memos->futile = FUTILE_REST;
 			break;

@@ -138,6 +138,13 @@ static void a_subject_that_comes_again_ends_it(void)
 	CHECK_NUMBER(foresee(), 2);
 	say("PUB foo 0\r\n\r\nPUB baz 0\r\n\r\n");
 	CHECK_NUMBER(foresee(), 0);
+	/* Others will as well: for a while nothing is tried. */
+	say("PUB new 0\r\n\r\n");
+	CHECK_NUMBER(foresee(), 0);
+	for (unsigned at = 0; foresee() == 0; at++) {
+		CHECK(at < 100);
+		say("PUB newer 0\r\n\r\n");
+	}
 	/* As it has passed it is remembered at once. */
 	memos_find(&bench.memos, &bench.trie, SLICE("foo"), NULL, &bench.work);
 	memo = bench.memos.recent;
@@ -169,6 +176,8 @@ static void what_no_memo_can_hold_is_left_to_the_general_way(void)
 	snprintf(line, sizeof(line), "PUB %s 0\r\n\r\n", subject);
 	say(line);
 	CHECK_NUMBER(foresee(), 0);
+	finish();
+	begin();
 	subject[MEMO_SUBJECT] = '\0';
 	snprintf(line, sizeof(line), "PUB %s 0\r\n\r\n", subject);
 	say(line);
