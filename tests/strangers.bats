@@ -70,8 +70,8 @@ relay() {
 	await eval '[[ $(printf "PING\r\n" | timeout "$LIMIT_S" nc -N -U "$DIR/socket") == *PONG* ]]'
 }
 
-# knock COUNT: so many connections, one after the other; how many were greeted is in GREETED.
-knock() {
+# come_and_go COUNT: so many connections, one after the other; how many were greeted is in GREETED.
+come_and_go() {
 	local at line
 	GREETED=0
 	for ((at = 0; at < $1; at++)); do
@@ -85,7 +85,7 @@ knock() {
 @test "an address may come so fast, over ten seconds" {
 	ours 'limits of an address'
 	start_broker --connection_rate 3
-	knock 60
+	come_and_go 60
 	((GREETED >= 31 && GREETED <= 40))
 	await_log 'New connections are turned away: they come too fast'
 	# Nobody else is concerned, and it may come again, at its rate.
@@ -93,14 +93,14 @@ knock() {
 	knock other '' "$RELAY"
 	hear other PONG
 	pause 1
-	knock 10
+	come_and_go 10
 	((GREETED >= 1 && GREETED <= 8))
 	(($(grep -c 'too fast' "$LOG") == 1))
 }
 
 @test "without options this machine may come as fast as it can" {
 	start_broker
-	knock 2000
+	come_and_go 2000
 	((GREETED == 2000))
 }
 
