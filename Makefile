@@ -369,7 +369,7 @@ help:
 	@echo 'corpus             add to the corpora what fuzzers found'
 	@echo 'coverage           lines and branches of proto and broker that tests reach'
 	@echo 'failures           every call of the broker fails once: nobody else is hurt'
-	@echo 'matrix             32 bits, big endian, musl, valgrind, ThreadSanitizer, static analysis'
+	@echo 'matrix             32 bits, big endian, musl, no supervisor, valgrind, ThreadSanitizer, static analysis'
 	@echo 'night              the long ones of all these, and the gate on a brand-new machine: five and a half hours, as root'
 	@echo 'lint               man page and shell scripts'
 	@echo 'install, uninstall with PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'

@@ -49,10 +49,11 @@ outcome() {
 	return "$(<"$out.status")"
 }
 
-# failures_of NAME: what it said of them, for a log is long and mostly its end is kept.
+# failures_of NAME: the lines of its log that tell of failures; of a long log mostly the end alone is kept.
 failures_of() {
+	local telling='(^|: )not ok|(^|: )failed:|: failed|failed \(|ERROR'
 	printf '=== %s has failed:\n' "$1"
-	{ grep -anE -A 12 '(^|: )(not ok|failed)[ :]|: failed|failed \(|ERROR' "$LOGS/$1.log" || tail -n 20 "$LOGS/$1.log"; } |
+	{ grep -anE -A 12 "$telling" "$LOGS/$1.log" || tail -n 20 "$LOGS/$1.log"; } |
 		cut -c 1-300 | head -n 60
 }
 

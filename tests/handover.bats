@@ -503,7 +503,7 @@ taken_twice() {
 lingering() {
 	local before start
 	hand_over
-	await fds_rest
+	await fds_are_at_rest
 	before=$FDS
 	open rude
 	hear_info rude
@@ -583,7 +583,7 @@ in_a_row() {
 	join c
 	say c 'SUB foo 1'
 	join fence
-	await fds_rest
+	await fds_are_at_rest
 	before=$FDS
 	for i in 1 2 3 4 5; do
 		supervise kill ALRM ready

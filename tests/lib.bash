@@ -3,8 +3,8 @@
 #
 # A broker for each case, and conversations with it that read as dialogues.
 #
-# A .bats file that does more around a case than setup() and teardown() in here says so behind `load lib`, by lib_setup
-# and lib_teardown. And then:
+# setup() and teardown() stand at the end. A .bats file that needs more defines its own behind `load lib`, which call
+# lib_setup and lib_teardown. Then:
 #
 #     start_broker [OPTION...]    the broker under test on a free port of 127.0.0.1: PORT, BROKER_PID, DIR, LOG
 #     stop_broker, restart_broker SIGINT and its end; the same port again
@@ -120,16 +120,20 @@ await() {
 	done
 }
 
-# has_fds COUNT: of the broker's descriptors, which are in FDS then.
-has_fds() {
+# count_fds: how many descriptors the broker has, in FDS.
+count_fds() {
 	local -a fds=("/proc/$BROKER_PID/fd"/*)
 	FDS=${#fds[@]}
+}
+
+has_fds() {
+	count_fds
 	((FDS == $1))
 }
 
-# fds_rest: nothing is open for a moment only, as the file of the time zone is at first. The number is in FDS.
-fds_rest() {
-	has_fds 0 || true
+# fds_are_at_rest: none is open for a moment only, as that of the time zone's file is at first.
+fds_are_at_rest() {
+	count_fds
 	pause 0.1
 	has_fds "$FDS"
 }

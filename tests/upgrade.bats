@@ -257,7 +257,7 @@ resident() {
 	replace_broker
 	go_on
 	local i before
-	await fds_rest
+	await fds_are_at_rest
 	before=$FDS
 	resident
 	local resident=$RESIDENT

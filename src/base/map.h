@@ -61,8 +61,8 @@ typedef struct slice map_name(const void *item);
 typedef uint32_t map_hash(uint64_t key, const void *item);
 
 /*
- * What its tables take is counted in `bytes` as well, always there; NULL: nowhere. There are too many
- * maps for each to know the place.
+ * `bytes` is where the owner counts what the tables take, the same in each call for one map; NULL:
+ * nowhere. It is no member, for there are too many maps.
  */
 
 /* Frees the table, not the items. */

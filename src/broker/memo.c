@@ -9,7 +9,7 @@
 enum {
 	/* Patterns that branch as much as they can are not looked through ahead of time. */
 	AHEAD_WORK = 1024,
-	/* Where it was of no use, so many messages go by before the next try. */
+	/* Where it was of little use, so many messages go by before the next try. */
 	FUTILE_REST = 32,
 };
 
@@ -66,14 +66,14 @@ static bool memo_is_of(const struct memo *memo, const struct trie *trie, struct 
 	       memcmp(memo->line + 5, subject.bytes, subject.length) == 0;
 }
 
-/* Has this subject passed lately? From now on it has. */
-static bool has_passed(struct memos *memos, uint32_t hash)
+/* Notes that this subject passed. True: it had, lately. */
+static bool note_passed(struct memos *memos, uint32_t hash)
 {
 	uint32_t *passed = &memos->passed[hash % MEMOS_LATELY];
-	bool has = *passed == hash;
+	bool had = *passed == hash;
 
 	*passed = hash;
-	return has;
+	return had;
 }
 
 /* Of a subject that was looked up. The first time it is only noted that it was there. */
@@ -85,7 +85,7 @@ static struct memo *remember(struct memos *memos, const struct trie *trie, struc
 	if (!memos->lately)
 		memos->lately = calloc(MEMOS_LATELY, sizeof(*memos->lately));
 	memo = memo_place(memos, subject, hash);
-	if (!memo || match->count > MEMO_PATTERNS || !has_passed(memos, hash))
+	if (!memo || match->count > MEMO_PATTERNS || !note_passed(memos, hash))
 		return NULL;
 	name_memo(memo, subject, hash);
 	fill_memo(memo, trie, match);
@@ -125,9 +125,9 @@ struct match memos_find(struct memos *memos, struct trie *trie, struct slice sub
 /* Ahead. */
 
 /*
- * The next messages, to subjects that have not passed lately: those come again, and are better kept,
- * and where the first is one of them, so will others be. Their places among the literal subjects
- * are asked of memory.
+ * Names memos for the next messages, up to the first whose subject has passed lately, or is too
+ * long. Who has passed comes again, and is better kept; where the first is such a one, others will
+ * be, and looking ahead rests for a while. Asks memory for their places among literal subjects.
  */
 static uint32_t name_next(struct memos *memos, const struct trie *trie, struct slice input)
 {
@@ -138,8 +138,9 @@ static uint32_t name_next(struct memos *memos, const struct trie *trie, struct s
 		struct memo *memo = &memos->ahead[count];
 		uint32_t hash = trie_hash(trie, op.subject);
 
-		if (op.subject.length > MEMO_SUBJECT || has_passed(memos, hash)) {
-			memos->futile = count == 0 ? FUTILE_REST : 0;
+		if (op.subject.length > MEMO_SUBJECT || note_passed(memos, hash)) {
+			if (count == 0)
+				memos->futile = FUTILE_REST;
 			break;
 		}
 		name_memo(memo, op.subject, hash);
@@ -149,6 +150,12 @@ static uint32_t name_next(struct memos *memos, const struct trie *trie, struct s
 	for (uint32_t at = 0; at < count; at++)
 		prefetch(map_likely(&trie->literals, memos->ahead[at].hash));
 	return count;
+}
+
+void memos_leave(struct memos *memos, uint32_t from, uint32_t to)
+{
+	for (uint32_t at = from; at < to; at++)
+		memos->passed[memos->ahead[at].hash % MEMOS_LATELY] = 0;
 }
 
 uint32_t memos_foresee(struct memos *memos, struct trie *trie, struct slice input, uint64_t *work)
@@ -165,13 +172,13 @@ uint32_t memos_foresee(struct memos *memos, struct trie *trie, struct slice inpu
 	if (!memos->ahead)
 		return 0;
 	count = name_next(memos, trie, input);
-	for (; at < count && *work - before < AHEAD_WORK; at++) {
+	for (; at < count; at++) {
 		struct memo *memo = &memos->ahead[at];
 		struct slice subject = {memo->line + 5, memo->length};
 		struct match match = look_up(trie, subject, memo->hash, work);
 
-		/* More than a memo holds. */
-		if (match.count > MEMO_PATTERNS) {
+		/* More than a memo holds, or than should be done in one go. */
+		if (match.count > MEMO_PATTERNS || *work - before > AHEAD_WORK) {
 			memos->futile = FUTILE_REST;
 			break;
 		}
@@ -181,5 +188,6 @@ uint32_t memos_foresee(struct memos *memos, struct trie *trie, struct slice inpu
 		else if (match.count)
 			prefetch(match.patterns[0]->one);
 	}
+	memos_leave(memos, at, count);
 	return at;
 }

@@ -39,15 +39,15 @@ struct memos {
 	struct memo *lately; /* subjects that were looked up twice; NULL: none yet */
 	struct memo *ahead;  /* the last answer of memos_foresee(); NULL: none yet */
 	struct memo *recent; /* of the last message's subject; NULL: it has none */
-	uint32_t passed[MEMOS_LATELY]; /* hashes of subjects that were looked up once */
-	uint32_t futile;     /* memos_foresee() is asked so often in vain, for it was of no use */
+	uint32_t passed[MEMOS_LATELY]; /* hashes of subjects that were looked up, or ahead */
+	uint32_t futile;     /* so many calls of memos_foresee() do nothing: it was of little use */
 };
 
 void memos_fini(struct memos *memos);
 
 /*
- * All leaves that match, and sets `recent`. `memo` is of this subject, where the publisher remembers
- * it; NULL: look it up. `work` grows by what that costs.
+ * All leaves that match, and sets `recent`. `memo` is of this subject, where the publisher
+ * remembers it; NULL: look it up. `work` grows by what that costs.
  */
 struct match memos_find(struct memos *memos, struct trie *trie, struct slice subject,
 			struct memo *memo, uint64_t *work);
@@ -55,9 +55,12 @@ struct match memos_find(struct memos *memos, struct trie *trie, struct slice sub
 /*
  * What the messages that `input` begins with will look up; nothing else is decided about them.
  * Returns for how many of them `ahead` has a memo, the first one's first. It stands there until the
- * next time. 0: it would be of no use, or there is no memory.
+ * next time. 0: nothing is foreseen.
  */
 uint32_t memos_foresee(struct memos *memos, struct trie *trie, struct slice input, uint64_t *work);
+
+/* The messages from one to another of these come later, perhaps: they have not passed yet. */
+void memos_leave(struct memos *memos, uint32_t from, uint32_t to);
 
 static inline bool memo_is_fresh(const struct memo *memo, const struct trie *trie)
 {

@@ -248,6 +248,7 @@ struct sub *router_find_own(struct router *router, struct slice subject,
 					 &router->work);
 	struct sub *sub = match.literal ? find_member(router, match.literal, outbox) : NULL;
 
+	/* They are gone through once more. */
 	router->work += match.count;
 	for (uint32_t at = 0; at < match.count && !sub; at++)
 		if (!leaf_queue(match.patterns[at]))

@@ -574,8 +574,9 @@ NOINLINE static void publish_foreseen(struct session *session, struct slice *inp
 		session->recent = &router->memos.ahead[at++];
 		if (!publish_again(session, input) &&
 		    step_apart(session, &op, input) == STEP_WAIT)
-			return;
+			break;
 	}
+	memos_leave(&router->memos, at, count);
 }
 
 /*

@@ -53,7 +53,8 @@ struct session {
 	struct router *router;
 	const struct limits *limits;
 	struct connect connect;
-	struct memo *recent; /* the router's, of the last subject that was published to; NULL: none */
+	struct memo *recent; /* the router's, of the last subject that was published to, or the next;
+				by now it may have another's name; NULL: none */
 	struct map subs; /* by sid */
 	uint32_t ended_subs;     /* how far session_end_some_subs() has come among them */
 	struct payload *inbound; /* a large message still arriving: its line, then its body */

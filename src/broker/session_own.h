@@ -3,8 +3,8 @@
  * What only the files of a session share.
  *
  * session.c is the conversation, with the whole path of a message. It calls session_subs.c: what
- * the session listens to, as far as it may. Both call session_complaints.c: what the client did
- * wrong, and how it is told. Nothing is called the other way.
+ * the session listens to, what it may, and where it is. Both call session_complaints.c: what the
+ * client did wrong, and how it is told. Nothing is called the other way.
  */
 #pragma once
 

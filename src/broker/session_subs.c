@@ -186,6 +186,14 @@ static void expect_unsubs(const struct session *session, struct slice input)
 			trie_expect_leaf(trie, subs[at]->leaf);
 }
 
+static void end_sub(struct session *session, struct sub *sub, uint32_t hash, struct slice input)
+{
+	remove_sub(session, sub, hash);
+	/* Once for each UNSUBS_AHEAD that end. */
+	if (session->subs.count > SUBS_LARGE && session->router->unsubscribed % UNSUBS_AHEAD == 0)
+		expect_unsubs(session, input);
+}
+
 enum step session_on_unsub(struct session *session, const struct op *op, struct slice *input)
 {
 	uint32_t hash;
@@ -196,10 +204,7 @@ enum step session_on_unsub(struct session *session, const struct op *op, struct 
 	if (sub && op->max > sub->delivered)
 		sub->max = op->max;
 	else if (sub)
-		remove_sub(session, sub, hash);
-	if (sub && session->subs.count > SUBS_LARGE &&
-	    session->router->unsubscribed % UNSUBS_AHEAD == 0)
-		expect_unsubs(session, *input);
+		end_sub(session, sub, hash, *input);
 	return ok(session);
 }
 
@@ -293,6 +298,8 @@ bool session_remove_forbidden(struct session *session)
 	remove_sub(session, sub, sub_hash(session->router->trie.key, sub));
 	return true;
 }
+
+/* Another account. */
 
 void session_enter(struct session *session, struct router *router)
 {

@@ -65,7 +65,7 @@ static char *put_byte(char *to, unsigned char byte)
 	return to;
 }
 
-/* inet_ntop() asks printf(), and each who connects is told: a part of what that costs. */
+/* inet_ntop() goes through printf(): most of what it costs to tell each client his address. */
 static void ipv4_text(const unsigned char bytes[4], char *to)
 {
 	for (int at = 0; at < 4; at++) {

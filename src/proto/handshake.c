@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "proto/handshake.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -477,9 +478,10 @@ static int put_account(struct buf *out, const char *account)
 	return error;
 }
 
-/* The names and figures of what follows, but for texts. */
+/* Room for all names, numbers and quotes of an INFO line; its texts come on top. */
 enum { INFO_WORDS = 160 };
 
+/* The name ends with the opening quote. */
 static char *put_value(char *to, struct slice name, struct slice value)
 {
 	to = writer_copy(writer_copy(to, name), value);
@@ -511,6 +513,7 @@ int handshake_info(struct buf *out, struct slice common, const struct info_clien
 	if (client->nonce.length > 0)
 		to = put_value(to, SLICE(",\"nonce\":\""), client->nonce);
 	out->length = (size_t)(to - out->bytes);
+	assert(out->length <= out->capacity);
 	error = client->connect_info ? put_account(out, client->account) : 0;
 	if (error == 0)
 		error = buf_append(out, SLICE("} \r\n"));
