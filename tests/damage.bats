@@ -288,10 +288,10 @@ flips() {
 	supervise peek parcel
 	local -a records
 	read -r -a records <<<"${ANSWER#* }"
-	case $2 in
-	data) size=${records[$1]%%:*} ;;
 	# It is not always the same: numbers are no longer than they need to be, and a client that was pinged has some
 	# more of them.
+	case $2 in
+	data) size=${records[$1]%%:*} ;;
 	state) size=$((${records[$1]##*:} * 4 / 5)) ;;
 	esac
 	supervise start

@@ -29,7 +29,7 @@ It reads commands from standard input, one a line, and answers each with one lin
     damage NAME HOW...  takes the records out, changes them, and stores them again in a parcel of its own:
         drop N | double N | swap N M           whole records, counted from 0
         flip N WHAT BYTE [BIT]                 this bit of a byte, or all of them, of its data, its state (its first
-                                               memfd), or its payloads (its second)
+                                               memfd), or its payloads (its second); behind the last it is the last
         cut N WHAT BYTES                       so many are left
         drop-fd N INDEX                        one of its descriptors
         append                                 those of the parcel that is set aside under this name
@@ -283,7 +283,7 @@ def new_parcel(records):
 
 def flip(content, byte, bit):
     changed = bytearray(content)
-    changed[byte] ^= 0xFF if bit is None else 1 << bit
+    changed[min(byte, len(changed) - 1)] ^= 0xFF if bit is None else 1 << bit
     return bytes(changed)
 
 
