@@ -162,6 +162,59 @@ static void subscriptions_may_end_before_the_session(void)
 	finish();
 }
 
+/* As when it changes its account. */
+static void subscriptions_may_end_while_the_session_goes_on(void)
+{
+	uint32_t most = 2;
+
+	set_default_limits();
+	begin();
+	feed(&peers[0], SLICE(QUIET "SUB foo 1\r\nSUB * 2\r\nSUB foo grp 3\r\nSUB foo 4\r\n"));
+	CHECK(!session_remove_some_subs(&peers[0].session, &most));
+	CHECK_NUMBER(most, 0);
+	CHECK_NUMBER(router.subscriptions, 2);
+	most = 5;
+	CHECK(session_remove_some_subs(&peers[0].session, &most));
+	CHECK_NUMBER(most, 3);
+	CHECK_NUMBER(router.subscriptions, 0);
+	feed(&peers[0], SLICE("SUB foo 5\r\nPUB foo 1\r\nx\r\n"));
+	CHECK(slice_equal(buf_slice(&peers[0].heard), SLICE("MSG foo 5 1\r\nx\r\n")));
+	finish();
+}
+
+/*
+ * Among so many that what a burst of UNSUBs will need is asked of memory early (session_subs.c):
+ * those end that are named, and no others.
+ */
+static void a_burst_of_unsubs_ends_just_those(void)
+{
+	enum { SUBS = 5000 };
+	struct buf text = {0};
+	uint32_t gone = 0;
+
+	set_default_limits();
+	begin();
+	buf_printf(&text, QUIET);
+	for (unsigned at = 0; at < SUBS; at++)
+		buf_printf(&text, "SUB %s.%u%s %u\r\n", at % 9 ? "foo" : "*", at,
+			   at % 7 ? "" : " queue", at);
+	/* Every third; some are not there, are to hear some more, or are written otherwise. */
+	for (unsigned at = 0; at < SUBS; at += 3, gone++)
+		buf_printf(&text, "%s %u\r\n%s", at % 11 ? "UNSUB" : "unsub ", at,
+			   at % 5 ? "" : "UNSUB 9999\r\nUNSUB 1 7\r\nPING\r\nUNSUB x\r\n");
+	feed(&peers[0], buf_slice(&text));
+	CHECK(!peers[0].over);
+	CHECK_NUMBER(peers[0].session.subs.count, SUBS - gone);
+	CHECK_NUMBER(router.subscriptions, SUBS - gone);
+	peers[0].heard.length = 0;
+	feed(&peers[1], SLICE(QUIET "PUB foo.3000 1\r\na\r\nPUB foo.3001 1\r\nb\r\n"
+			      "PUB foo.4302 1\r\nc\r\nPUB foo.4303 1\r\nd\r\n"));
+	CHECK(slice_equal(buf_slice(&peers[0].heard),
+			  SLICE("MSG foo.3001 3001 1\r\nb\r\nMSG foo.4303 4303 1\r\nd\r\n")));
+	buf_fini(&text);
+	finish();
+}
+
 static const struct test_case cases[] = {
 	TEST_CASE(some_faults_end_a_session),
 	TEST_CASE(a_payload_may_be_as_long_as_the_limit),
@@ -170,6 +223,8 @@ static const struct test_case cases[] = {
 	TEST_CASE(who_does_not_read_is_cut_off_and_nobody_else),
 	TEST_CASE(a_complaint_may_come_from_outside),
 	TEST_CASE(subscriptions_may_end_before_the_session),
+	TEST_CASE(subscriptions_may_end_while_the_session_goes_on),
+	TEST_CASE(a_burst_of_unsubs_ends_just_those),
 };
 
 int main(void)
