@@ -22,6 +22,7 @@
 #include "server/client_state.h"
 #include "server/server.h"
 #include "lists.h"
+#include "folder.h"
 #include "test.h"
 
 #define HASH "$2b$04$abcdefghijklmnopqrstuuinwY/tkBVrn3xrxQI/TgnMHhkvl85RW"
@@ -218,8 +219,8 @@ _Noreturn static void serve(int fd, const char *path)
 
 /* The clients' side. */
 
-static char socket_path[] = "/tmp/minats-access-XXXXXX";
-static char unix_host[sizeof(socket_path) + 16];
+static char folder[FOLDER_ROOM];
+static char unix_host[FOLDER_ROOM + 16];
 static uint16_t port;
 static int control;
 static pid_t child;
@@ -1001,11 +1002,10 @@ int main(void)
 	int failed;
 
 	signal(SIGPIPE, SIG_IGN);
-	if (!mkdtemp(socket_path))
-		return 1;
-	snprintf(unix_host, sizeof(unix_host), "unix:%s/socket", socket_path);
+	make_folder(folder);
+	snprintf(unix_host, sizeof(unix_host), "unix:%s/socket", folder);
 	failed = test_run(cases, sizeof(cases) / sizeof(cases[0]));
 	unlink(unix_host + strlen("unix:"));
-	rmdir(socket_path);
+	rmdir(folder);
 	return failed;
 }

@@ -7,9 +7,10 @@
 #include <ftw.h>
 #include <sys/stat.h>
 
+#include "folder.h"
 #include "test.h"
 
-static char root[] = "/tmp/minats-capacity-XXXXXX";
+static char root[FOLDER_ROOM];
 
 static void make(const char *path)
 {
@@ -35,8 +36,7 @@ static void put(const char *path, const char *text)
 
 static void begin(const char *group)
 {
-	memcpy(root + sizeof(root) - 7, "XXXXXX", 6);
-	CHECK(mkdtemp(root) != NULL);
+	make_folder(root);
 	make("proc");
 	make("proc/self");
 	make("sys");

@@ -12,27 +12,25 @@
 #include <unistd.h>
 
 #include "os/log_sink.h"
+#include "folder.h"
 #include "test.h"
 
 enum { LIMIT_SECONDS = 120, PATIENCE_MS = 10000, PATH_ROOM = 512 };
 
-/* A directory of its own for each case. */
-static char directory[PATH_ROOM - 64];
+static char folder[FOLDER_ROOM];
 static char file[PATH_ROOM];
 
-static void make_directory(void)
+/* Of its own for each case. */
+static void begin(void)
 {
-	const char *where = getenv("TMPDIR");
-
-	snprintf(directory, sizeof(directory), "%s/minats-log-XXXXXX", where ? where : "/tmp");
-	CHECK(mkdtemp(directory) != NULL);
-	snprintf(file, sizeof(file), "%s/log", directory);
+	make_folder(folder);
+	snprintf(file, sizeof(file), "%s/log", folder);
 }
 
-static void remove_directory(void)
+static void end(void)
 {
 	unlink(file);
-	CHECK_NUMBER(rmdir(directory), 0);
+	CHECK_NUMBER(rmdir(folder), 0);
 }
 
 static uint64_t now_ms(void)
@@ -122,7 +120,7 @@ static void a_line_has_pid_time_and_level(void)
 	struct log *log;
 	char *text;
 
-	make_directory();
+	begin();
 	log = open_log((struct log_options){0});
 	log_write(log, LOG_LEVEL_INFO, NULL, "Listening on %s:%d", "127.0.0.1", 4222);
 	log_free(log);
@@ -132,7 +130,7 @@ static void a_line_has_pid_time_and_level(void)
 		 "\\[INF\\] Listening on 127\\.0\\.0\\.1:4222\n$", (long)getpid());
 	CHECK(matches(text, pattern));
 	free(text);
-	remove_directory();
+	end();
 }
 
 static void the_time_may_be_left_out(void)
@@ -141,7 +139,7 @@ static void the_time_may_be_left_out(void)
 	struct log *log;
 	char *text;
 
-	make_directory();
+	begin();
 	log = open_log((struct log_options){.without_time = true});
 	log_write(log, LOG_LEVEL_ERROR, NULL, "one");
 	log_free(log);
@@ -149,7 +147,7 @@ static void the_time_may_be_left_out(void)
 	snprintf(pattern, sizeof(pattern), "^\\[%ld\\] \\[ERR\\] one\n$", (long)getpid());
 	CHECK(matches(text, pattern));
 	free(text);
-	remove_directory();
+	end();
 }
 
 /* The hour of a zone far from Greenwich, and that of Greenwich. */
@@ -165,7 +163,7 @@ static void the_time_is_local_or_utc(void)
 		time_t before = time(NULL), written;
 		struct log *log;
 
-		make_directory();
+		begin();
 		log = open_log((struct log_options){.utc = utc});
 		log_write(log, LOG_LEVEL_INFO, NULL, "one");
 		log_free(log);
@@ -175,7 +173,7 @@ static void the_time_is_local_or_utc(void)
 		/* time(NULL) may be a tick behind the clock that the log reads. */
 		CHECK(written >= before && written <= time(NULL) + 1);
 		free(text);
-		remove_directory();
+		end();
 	}
 	if (zone)
 		setenv("TZ", zone, 1);
@@ -191,7 +189,7 @@ static char *write_all_levels(struct log_options options)
 	struct log *log;
 	char *text;
 
-	make_directory();
+	begin();
 	options.without_time = true;
 	log = open_log(options);
 	for (int level = LOG_LEVEL_FATAL; level <= LOG_LEVEL_TRACE; level++) {
@@ -203,7 +201,7 @@ static char *write_all_levels(struct log_options options)
 	}
 	log_free(log);
 	text = read_file(file);
-	remove_directory();
+	end();
 	return text;
 }
 
@@ -240,7 +238,7 @@ static void a_long_text_is_cut(void)
 	char *text, *line;
 
 	memset(longer, 'x', sizeof(longer) - 1);
-	make_directory();
+	begin();
 	log = open_log((struct log_options){.without_time = true});
 	log_write(log, LOG_LEVEL_INFO, &fields, "%s", longer);
 	log_write(log, LOG_LEVEL_INFO, NULL, "next");
@@ -256,7 +254,7 @@ static void a_long_text_is_cut(void)
 		CHECK(matches(line + length, "^\n\\[[0-9]+\\] \\[INF\\] next\n$"));
 	}
 	free(text);
-	remove_directory();
+	end();
 }
 
 static void control_bytes_do_no_harm(void)
@@ -267,7 +265,7 @@ static void control_bytes_do_no_harm(void)
 	for (int byte = 1; byte < 256; byte++)
 		text[byte - 1] = (char)byte;
 	text[255] = '\0';
-	make_directory();
+	begin();
 	log = open_log((struct log_options){.without_time = true});
 	log_write(log, LOG_LEVEL_INFO, NULL, "%s", text);
 	log_free(log);
@@ -283,14 +281,14 @@ static void control_bytes_do_no_harm(void)
 			CHECK_NUMBER(byte, at + 1);
 	}
 	free(written);
-	remove_directory();
+	end();
 }
 
 static void a_file_is_appended_to(void)
 {
 	char *text;
 
-	make_directory();
+	begin();
 	for (int round = 0; round < 2; round++) {
 		struct log *log = open_log((struct log_options){.without_time = true});
 
@@ -300,7 +298,7 @@ static void a_file_is_appended_to(void)
 	text = read_file(file);
 	CHECK(matches(text, "^.*round 0\n.*round 1\n$"));
 	free(text);
-	remove_directory();
+	end();
 }
 
 static void after_a_renaming_the_file_is_opened_anew(void)
@@ -309,7 +307,7 @@ static void after_a_renaming_the_file_is_opened_anew(void)
 	struct log *log;
 	char *text;
 
-	make_directory();
+	begin();
 	snprintf(renamed, sizeof(renamed), "%s.1", file);
 	log = open_log((struct log_options){.without_time = true});
 	log_write(log, LOG_LEVEL_INFO, NULL, "one");
@@ -326,7 +324,7 @@ static void after_a_renaming_the_file_is_opened_anew(void)
 	CHECK(matches(text, "^.*\\[INF\\] File log re-opened\n.*\\[INF\\] two\n$"));
 	free(text);
 	unlink(renamed);
-	remove_directory();
+	end();
 }
 
 static void where_reopening_fails_the_old_file_goes_on(void)
@@ -335,11 +333,11 @@ static void where_reopening_fails_the_old_file_goes_on(void)
 	struct log *log;
 	char *text;
 
-	make_directory();
-	snprintf(renamed, sizeof(renamed), "%s.away", directory);
+	begin();
+	snprintf(renamed, sizeof(renamed), "%s.away", folder);
 	snprintf(inside, sizeof(inside), "%s/log", renamed);
 	log = open_log((struct log_options){.without_time = true});
-	CHECK_NUMBER(rename(directory, renamed), 0);
+	CHECK_NUMBER(rename(folder, renamed), 0);
 	log_reopen(log);
 	CHECK(wait_for(inside, "Cannot open log file"));
 	log_write(log, LOG_LEVEL_INFO, NULL, "two");
@@ -347,8 +345,8 @@ static void where_reopening_fails_the_old_file_goes_on(void)
 	text = read_file(inside);
 	CHECK(matches(text, "^.*\\[ERR\\] Cannot open log file .*: .*\n.*\\[INF\\] two\n$"));
 	free(text);
-	CHECK_NUMBER(rename(renamed, directory), 0);
-	remove_directory();
+	CHECK_NUMBER(rename(renamed, folder), 0);
+	end();
 }
 
 static void a_file_that_cannot_be_opened_is_told(void)
@@ -356,12 +354,12 @@ static void a_file_that_cannot_be_opened_is_told(void)
 	struct log_options options = {.target = LOG_TARGET_FILE, .file = file};
 	char why[256] = "";
 
-	make_directory();
-	snprintf(file, sizeof(file), "%s/nowhere/log", directory);
+	begin();
+	snprintf(file, sizeof(file), "%s/nowhere/log", folder);
 	CHECK(log_new(&options, why) == NULL);
 	CHECK(strstr(why, file) != NULL);
 	CHECK(strstr(why, strerror(ENOENT)) != NULL);
-	remove_directory();
+	end();
 }
 
 static void before_it_is_started_records_wait(void)
@@ -373,7 +371,7 @@ static void before_it_is_started_records_wait(void)
 	struct log *log;
 	char *text;
 
-	make_directory();
+	begin();
 	log = log_new(&options, why);
 	CHECK(log != NULL);
 	log_write(log, LOG_LEVEL_INFO, NULL, "first");
@@ -389,7 +387,7 @@ static void before_it_is_started_records_wait(void)
 	CHECK_NUMBER(count_lines(text), 1 + RECORDS);
 	CHECK(strstr(text, "record 599\n") != NULL);
 	free(text);
-	remove_directory();
+	end();
 }
 
 /* In batches that the ring can hold, and many enough to go round it several times. */
@@ -400,7 +398,7 @@ static void all_records_come_in_order(void)
 	char *text, *line, *rest;
 	char last[32];
 
-	make_directory();
+	begin();
 	log = open_log((struct log_options){.without_time = true});
 	for (int batch = 0; batch < BATCHES; batch++) {
 		for (int at = 0; at < BATCH; at++)
@@ -420,7 +418,7 @@ static void all_records_come_in_order(void)
 		line = strtok_r(NULL, "\n", &rest);
 	}
 	free(text);
-	remove_directory();
+	end();
 }
 
 /* Standard error on a pipe that nobody reads. */
@@ -577,7 +575,7 @@ static void an_end_writes_what_is_left(void)
 	struct log *log;
 	char *text;
 
-	make_directory();
+	begin();
 	log = open_log((struct log_options){0});
 	for (int at = 0; at < 200; at++)
 		log_write(log, LOG_LEVEL_INFO, NULL, "record %d", at);
@@ -585,7 +583,7 @@ static void an_end_writes_what_is_left(void)
 	text = read_file(file);
 	CHECK_NUMBER(count_lines(text), 200);
 	free(text);
-	remove_directory();
+	end();
 	log_free(NULL);
 }
 

@@ -136,15 +136,20 @@ static void a_complaint_may_come_from_outside(void)
 	finish();
 }
 
+static void begin_with_four(void)
+{
+	set_default_limits();
+	begin();
+	feed(&peers[0], SLICE(QUIET "SUB foo 1\r\nSUB * 2\r\nSUB foo grp 3\r\nSUB foo 4\r\n"));
+	CHECK_NUMBER(router.subscriptions, 4);
+}
+
 /* Some at a time, and from the first on it hears nothing. */
 static void subscriptions_may_end_before_the_session(void)
 {
 	uint32_t most = 2;
 
-	set_default_limits();
-	begin();
-	feed(&peers[0], SLICE(QUIET "SUB foo 1\r\nSUB * 2\r\nSUB foo grp 3\r\nSUB foo 4\r\n"));
-	CHECK_NUMBER(router.subscriptions, 4);
+	begin_with_four();
 	peers[0].session.outbox.closed = true;
 	CHECK(!session_end_some_subs(&peers[0].session, &most));
 	CHECK_NUMBER(most, 0);
@@ -167,9 +172,7 @@ static void subscriptions_may_end_while_the_session_goes_on(void)
 {
 	uint32_t most = 2;
 
-	set_default_limits();
-	begin();
-	feed(&peers[0], SLICE(QUIET "SUB foo 1\r\nSUB * 2\r\nSUB foo grp 3\r\nSUB foo 4\r\n"));
+	begin_with_four();
 	CHECK(!session_remove_some_subs(&peers[0].session, &most));
 	CHECK_NUMBER(most, 0);
 	CHECK_NUMBER(router.subscriptions, 2);

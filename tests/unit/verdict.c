@@ -10,23 +10,23 @@
 #include <unistd.h>
 
 #include "os/clock.h"
+#include "folder.h"
 #include "test.h"
 
 enum { LIMIT_MS = 10000 };
 
-static char directory[] = "/tmp/minats-verdict-XXXXXX";
+static char folder[FOLDER_ROOM];
 
 static void begin(void)
 {
-	memcpy(directory + sizeof(directory) - 7, "XXXXXX", 6);
-	CHECK(mkdtemp(directory) != NULL);
-	setenv("RUNTIME_DIRECTORY", directory, 1);
+	make_folder(folder);
+	setenv("RUNTIME_DIRECTORY", folder, 1);
 }
 
 static void end(void)
 {
 	CHECK_NUMBER(verdict_forget(), 0);
-	CHECK_NUMBER(rmdir(directory), 0);
+	CHECK_NUMBER(rmdir(folder), 0);
 }
 
 /* A daemon that takes so long for its reload, and then tells how it went, unless it just ends. */
@@ -172,12 +172,12 @@ static void without_a_place_nothing_is_told(void)
 
 static void of_several_places_the_first_is_taken(void)
 {
-	char both[64], path[64];
+	char both[FOLDER_ROOM + 16], path[FOLDER_ROOM + 16];
 	struct stat status;
 
 	begin();
-	snprintf(both, sizeof(both), "%s:/nowhere", directory);
-	snprintf(path, sizeof(path), "%s/reload", directory);
+	snprintf(both, sizeof(both), "%s:/nowhere", folder);
+	snprintf(path, sizeof(path), "%s/reload", folder);
 	setenv("RUNTIME_DIRECTORY", both, 1);
 	CHECK_NUMBER(verdict_tell(NULL), 0);
 	CHECK_NUMBER(stat(path, &status), 0);
